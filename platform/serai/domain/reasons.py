@@ -1,0 +1,169 @@
+"""Why a version is what it is: a stable code, one sentence, and what would help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """`code` is stable and listed in CATALOGUE, `text` one sentence about this case, `help` what would help.
+
+    `log` holds the last lines of the replica it speaks of, `exit_code` its exit code (negative: a signal).
+    """
+
+    code: str
+    text: str
+    help: str = ""
+    log: tuple[str, ...] = field(default=())
+    exit_code: int | None = None
+
+
+# code -> (when it is said, what would help). docs/reference/reasons.md is generated from this table.
+CATALOGUE: dict[str, tuple[str, str]] = {
+    # waiting for a place
+    "scheduling": (
+        "The scheduler has not answered yet where the replica goes.",
+        "Wait a moment.",
+    ),
+    "port-taken": (
+        "The version insists on a port that something else uses.",
+        "Stop the other program, or let the model listen on $PORT.",
+    ),
+    "gpu-missing": (
+        "No machine has GPUs of this kind.",
+        "Ask for another model, less memory or fewer GPUs.",
+    ),
+    "gpu-taken": (
+        "There are such GPUs, but they are in use.",
+        "Wait, stop another deployment, or ask for fewer.",
+    ),
+    "too-large": (
+        "The version asks for more CPU or memory than any machine has.",
+        "Ask for less.",
+    ),
+    "no-capacity": (
+        "There is not enough CPU or memory free right now.",
+        "Wait, or stop another deployment.",
+    ),
+    "waiting-for-old": (
+        "The old version is being stopped first (handover: replace).",
+        "Wait for the old version's drain time.",
+    ),
+    # on the way
+    "placed": (
+        "A replica has its place and is about to start.",
+        "",
+    ),
+    "fetching": (
+        "The bundle is being unpacked or the image pulled.",
+        "",
+    ),
+    "installing": (
+        "The packages of requirements.txt are being installed.",
+        "Follow the log; the environment is cached for the next start.",
+    ),
+    "loading": (
+        "The process runs but does not listen yet.",
+        "Follow the log. If it listens on a port of its own, set `port`.",
+    ),
+    "checking": (
+        "The port accepts connections but the health check does not pass yet.",
+        "See what the check answered.",
+    ),
+    "restarting": (
+        "A replica ended and will be started again after a pause.",
+        "See the last log lines.",
+    ),
+    "stopping": (
+        "Replicas finish their requests and end.",
+        "",
+    ),
+    # Running, with something to say
+    "partly-ready": (
+        "Some replicas are not ready.",
+        "See the replicas.",
+    ),
+    "handing-over": (
+        "A newer version is being made ready; this one serves until then.",
+        "",
+    ),
+    "idle": (
+        "The deployment is scaled to zero replicas.",
+        "Scale it up to use it.",
+    ),
+    # gave up
+    "bundle-missing": (
+        "The version's bundle is not in the store.",
+        "Deploy the folder again.",
+    ),
+    "bundle-broken": (
+        "The bundle cannot be unpacked.",
+        "Deploy the folder again.",
+    ),
+    "install-failed": (
+        "Installing requirements.txt failed.",
+        "See the log, correct requirements.txt and deploy again.",
+    ),
+    "command-missing": (
+        "The command does not exist or cannot be executed.",
+        "Check `command`, or add an executable start.sh.",
+    ),
+    "crash-loop": (
+        "The process ended again and again before it was ever ready.",
+        "See the exit code and the last log lines.",
+    ),
+    "out-of-memory": (
+        "The replica used more memory than it asked for.",
+        "Raise resources.memory, or use less.",
+    ),
+    "never-listened": (
+        "Nothing listened on the version's port within start_timeout.",
+        "Listen on $PORT, or set `port`, or raise start_timeout.",
+    ),
+    "check-failed": (
+        "The health check did not pass within start_timeout.",
+        "See what the check answered; correct `health` or raise start_timeout.",
+    ),
+    "start-timeout": (
+        "The version was not ready within start_timeout.",
+        "See the log, or raise start_timeout.",
+    ),
+    "queue-timeout": (
+        "No place was found within queue_timeout.",
+        "Ask for less, or raise queue_timeout.",
+    ),
+    "disk-full": (
+        "The machine's disk is full.",
+        "Free space on the data directory's disk.",
+    ),
+    "not-supported": (
+        "This scheduler cannot run what the version asks for.",
+        "Use another scheduler, or change the manifest.",
+    ),
+    "scheduler-error": (
+        "The scheduler refused the version.",
+        "See the sentence.",
+    ),
+    "failed-replica": (
+        "A replica ended and will not be started again.",
+        "See the exit code and the last log lines.",
+    ),
+    # doubt
+    "stale": (
+        "The scheduler cannot be reached; this is what it last said.",
+        "Check the scheduler; Serai goes on by itself when it answers.",
+    ),
+    "not-observed": (
+        "The scheduler has not been seen since the server's start.",
+        "Check the scheduler.",
+    ),
+}
+
+
+def make_reason(
+    code: str, text: str = "", help: str = "", log: tuple[str, ...] = (), exit_code: int | None = None
+) -> Reason:
+    """Return a Reason whose missing sentence and help come from the catalogue. KeyError for an unknown code."""
+    known_text, known_help = CATALOGUE[code]
+    return Reason(code, text or known_text, help or known_help, log, exit_code)

@@ -1,0 +1,103 @@
+"""Request figures of a short span of time: what gateways send and the store keeps, and its JSON form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from .spec_text import JsonObject
+
+
+class Clock(StrEnum):
+    """What is timed of a request: all of it, until the first byte of the answer, or held and queued here."""
+
+    TOTAL = "total"
+    FIRST_BYTE = "first_byte"
+    QUEUE = "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesKey:
+    """What a series is of. `version` 0 and `replica` "" stand for requests that reached none; status is `2xx`."""
+
+    deployment: str
+    version: int
+    replica: str
+    status: str
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Times in seconds of `count` requests: exact count, sum, least and greatest, and centroids (mean, weight)."""
+
+    count: int
+    sum_s: float
+    min_s: float
+    max_s: float
+    centroids: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one gateway saw from `start` (epoch seconds) for `length_s`; `sequence` makes it be taken once."""
+
+    gateway: str
+    sequence: int
+    start: float
+    length_s: float
+    series: Mapping[SeriesKey, Summary]
+
+
+def dump_window(window: Window) -> JsonObject:
+    return {
+        "gateway": window.gateway,
+        "sequence": window.sequence,
+        "start": window.start,
+        "length": window.length_s,
+        "series": [_dump_series(key, summary) for key, summary in window.series.items()],
+    }
+
+
+def load_window(values: Mapping[str, Any]) -> Window:
+    """Return the window that `dump_window` wrote. KeyError, TypeError or ValueError where it did not."""
+    return Window(
+        gateway=str(values["gateway"]),
+        sequence=int(values["sequence"]),
+        start=float(values["start"]),
+        length_s=float(values["length"]),
+        series=dict(_load_series(values["series"])),
+    )
+
+
+def _dump_series(key: SeriesKey, summary: Summary) -> JsonObject:
+    return {
+        "deployment": key.deployment,
+        "version": key.version,
+        "replica": key.replica,
+        "status": key.status,
+        "clock": key.clock.value,
+        "count": summary.count,
+        "sum": summary.sum_s,
+        "min": summary.min_s,
+        "max": summary.max_s,
+        "centroids": [list(centroid) for centroid in summary.centroids],
+    }
+
+
+def _load_series(rows: Iterable[Mapping[str, Any]]) -> Iterable[tuple[SeriesKey, Summary]]:
+    for row in rows:
+        key = SeriesKey(
+            str(row["deployment"]),
+            int(row["version"]),
+            str(row["replica"]),
+            str(row["status"]),
+            Clock(row["clock"]),
+        )
+        centroids = tuple((float(mean), float(weight)) for mean, weight in row["centroids"])
+        yield (
+            key,
+            Summary(int(row["count"]), float(row["sum"]), float(row["min"]), float(row["max"]), centroids),
+        )

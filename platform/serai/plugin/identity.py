@@ -1,0 +1,32 @@
+"""Who is asking, with what right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """What a call needs. `READ` looks, `WRITE` deploys, scales, stops, deletes; `ADMIN` is tokens, users, plugins;
+    `GATEWAY` reads the route table (which holds hashes of keys) and sends telemetry."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+    GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a caller presented: the token of `Authorization: Bearer` or of a signed-in session, and from where."""
+
+    token: str = field(repr=False)
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A caller that is known. `login` names it in events, `permissions` is what it may do everywhere."""
+
+    login: str
+    permissions: frozenset[Permission] = frozenset()

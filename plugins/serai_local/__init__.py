@@ -1,0 +1,1 @@
+"""The embedded scheduler: replicas as processes of this machine."""
