@@ -1,0 +1,81 @@
+"""Fold requests into windows of figures, one digest per series and clock; no I/O, one thread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from serai.domain.digest import Digest
+from serai.domain.window import Clock, SeriesKey, Summary, Window
+
+Series = dict[SeriesKey, Summary]
+_Group = tuple[str, int, str, int]  # deployment, version, replica, hundreds of the status
+_Clocks = tuple[Digest, Digest, Digest]  # total, first byte, queue
+
+
+class Folder:
+    """Counts requests by the window of wall-clock time in which they ended.
+
+    Lives in one asyncio loop. A request is counted into buckets at once (2 us) instead of being kept until the window
+    closes: memory stays bounded by the number of series, and closing does not hold the loop up.
+    """
+
+    def __init__(self, length_s: float = 10.0) -> None:
+        self.length_s = length_s
+        self._windows: dict[float, dict[_Group, _Clocks]] = {}
+
+    def add(
+        self,
+        deployment: str,
+        version: int,
+        replica: str,
+        status: int,
+        total_s: float,
+        first_byte_s: float | None,
+        queue_s: float | None,
+        at: float,
+    ) -> None:
+        """Count a request that ended at `at` (epoch seconds). None: that clock never ran, as no byte ever came.
+
+        `version` 0 and `replica` "" stand for a request that reached none. Any `at` is counted, in the window that it
+        falls in: a clock that was set back opens an old window again, and the store merges what has the same time.
+        """
+        start = math.floor(at / self.length_s) * self.length_s
+        window = self._windows.get(start)
+        if window is None:
+            window = self._windows[start] = {}
+        group = (deployment, version, replica, status // 100)
+        clocks = window.get(group)
+        if clocks is None:
+            clocks = window[group] = (Digest(), Digest(), Digest())
+        clocks[0].add(total_s)
+        if first_byte_s is not None:
+            clocks[1].add(first_byte_s)
+        if queue_s is not None:
+            clocks[2].add(queue_s)
+
+    def take(self, now: float, all: bool = False) -> list[tuple[float, Series]]:
+        """Remove and return closed windows as (start, series), oldest first; `all` closes the open one too.
+
+        Closed is what ended at `now` or before, and what starts more than a window after `now`: the clock was set back
+        and those must not wait for it to come round again.
+        """
+        length_s = self.length_s
+        closed = [at for at in self._windows if all or at + length_s <= now or at > now + length_s]
+        return [(start, _close(self._windows.pop(start))) for start in sorted(closed)]
+
+
+def make_window(
+    gateway: str, sequence: int, start: float, length_s: float, series: Mapping[SeriesKey, Summary]
+) -> Window:
+    """Return a numbered window. A gateway uses each number once, for ever: the store takes a number once only."""
+    return Window(gateway, sequence, start, length_s, series)
+
+
+def _close(window: dict[_Group, _Clocks]) -> Series:
+    return {
+        SeriesKey(deployment, version, replica, f"{hundreds}xx", clock): digest.summary()
+        for (deployment, version, replica, hundreds), clocks in window.items()
+        for clock, digest in zip(Clock, clocks, strict=True)
+        if digest.count
+    }
