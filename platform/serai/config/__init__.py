@@ -1,1 +1,5 @@
-"""TODO."""
+"""The configuration of server and gateway: `serai.toml`, overridden by `SERAI_*`, overridden by options."""
+
+from .configuration import Configuration, load_configuration
+
+__all__ = ["Configuration", "load_configuration"]

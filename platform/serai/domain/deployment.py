@@ -87,10 +87,14 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The stage of a version's current start and since when. Kept so that a server's restart resets no deadline."""
+    """The stage of a version's current run and since when, and whether a replica was ready before in this run.
+
+    Stored, so that a server's restart resets no deadline.
+    """
 
     stage: Stage
     since: datetime
+    was_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from .errors import Invalid
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 class Fields:
@@ -30,7 +31,7 @@ class Fields:
     def has(self, key: str) -> bool:
         return self._values.get(key) is not None
 
-    def get(self, key: str, read: Callable[[object, str], T], default: T) -> T:
+    def get(self, key: str, read: Callable[[object, str], T], default: D) -> T | D:
         """Return `read(value, path)`, or `default` where the key is missing or null."""
         return read(self._values[key], self.path(key)) if self.has(key) else default
 

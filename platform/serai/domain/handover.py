@@ -5,7 +5,7 @@
     rolling  ready + 1 (at most count)         count - ready(active)
     replace  count, once the incumbent is gone 0; it comes back only if the active one fails
 
-Fractions are refused on purpose: at every moment one version alone gets new requests (`serving`).
+At every moment one version alone gets new requests (`serving`), never a fraction of them.
 """
 
 from __future__ import annotations
@@ -99,8 +99,9 @@ def is_finished(situation: Situation, now: datetime) -> bool:
     if ready >= situation.deployment.settings.count:
         return True
     progress = active.progress
-    patient = progress is None or progress.stage is not Stage.READY
-    return ready > 0 and not patient and (now - progress.since).total_seconds() > active.spec.start_timeout_s
+    if ready == 0 or progress is None or progress.stage is not Stage.READY:
+        return False
+    return (now - progress.since).total_seconds() > active.spec.start_timeout_s
 
 
 def serving(situation: Situation) -> Version | None:

@@ -202,7 +202,11 @@ def _read_mount(value: object, field: str) -> Mount:
     if not (fields.has("volume") and fields.has("path")):
         raise Invalid(f"{field}: a mount needs volume and path", field)
     path = fields.get("path", _read_path, "")
-    return Mount(fields.get("volume", check_name, ""), path, fields.get("read_only", read_bool, True))
+    return Mount(fields.get("volume", _read_volume, ""), path, fields.get("read_only", read_bool, True))
+
+
+def _read_volume(value: object, field: str) -> str:
+    return check_name(read_text(value, field), field)
 
 
 def _read_scaling(value: object, field: str, base: Scaling) -> Scaling:

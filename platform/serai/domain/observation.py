@@ -17,7 +17,8 @@ class Workload:
 
     `digest` names what is run: the version's spec and its start number, never the count. A scheduler keeps a
     replica whose digest it carries and replaces any other. `env` holds what Serai adds to the spec's own
-    (`SERAI_DEPLOYMENT`, `SERAI_VERSION`) and the values of its secrets; it must not be logged.
+    (`SERAI_DEPLOYMENT`, `SERAI_VERSION`) and the values of its secrets; it must not be logged. `leaving` are the
+    replicas to stop first where there are too many: they have been drained.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Workload:
     digest: str
     count: int
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    leaving: tuple[str, ...] = ()
 
 
 class Phase(StrEnum):

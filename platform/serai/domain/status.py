@@ -132,7 +132,8 @@ def advance(situation: Situation, version: Version, now: datetime) -> Progress:
     stage = _derive_stage(situation.replicas(version))
     if version.progress is not None and version.progress.stage is stage:
         return version.progress
-    return Progress(stage, now)
+    was_ready = stage is Stage.READY or (version.progress is not None and version.progress.was_ready)
+    return Progress(stage, now, was_ready)
 
 
 _STARTING = {Phase.LOADING, Phase.CHECKING, Phase.BACKING_OFF}

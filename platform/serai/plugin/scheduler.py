@@ -45,6 +45,13 @@ class Scheduler(ABC):
         `submit` on, one being stopped stays until its last replica has ended.
         """
 
+    def surplus(self, workload: Workload) -> tuple[str, ...]:
+        """Return the ids of the replicas that `submit(workload)` would stop because there are too many.
+
+        They are drained first and then named in the workload's `leaving`. Empty: replicas leave without a drain.
+        """
+        return ()
+
     def purge(self, workload_id: str) -> None:
         """Forget a stopped workload: its logs, working copies and history. Raise Conflict while replicas live."""
 

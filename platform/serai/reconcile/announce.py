@@ -1,0 +1,86 @@
+"""Tell readers and gateways what became different: change indexes and the route table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+
+from serai.domain.deployment import Access, Deployment
+from serai.domain.handover import Situation, serving
+from serai.domain.routes import Grant, Route
+from serai.domain.status import derive_status
+
+from .changes import Changes
+from .cluster import Cluster
+from .drains import Drains
+from .routes import RoutePublisher, make_route
+from .views import DeploymentView, Freshness, make_view
+
+log = logging.getLogger(__name__)
+
+
+class Announcer:
+    """Compares what readers would see now with what they saw last, deployment by deployment."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        changes: Changes,
+        routes: RoutePublisher,
+        drains: Drains,
+        grants: Callable[[Deployment], Sequence[Grant]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._cluster = cluster
+        self._changes = changes
+        self._routes = routes
+        self._drains = drains
+        self._grants = grants
+        self._clock = clock
+        self._seen: dict[str, DeploymentView] = {}
+
+    def names(self) -> frozenset[str]:
+        """Return the deployments that readers have been told of."""
+        return frozenset(self._seen)
+
+    def announce(self, names: Collection[str], complete: bool) -> None:
+        """Publish what is different for `names`; `complete` says that these are all there are."""
+        now, leaving = self._clock(), self._drains.leaving()
+        is_fresh = self._cluster.freshness is Freshness.FRESH
+        routes: dict[str, Route | None] = {}
+        for name in names:
+            situation = self._cluster.situation(name)
+            self._note_view(name, situation, now)
+            if situation is None:
+                routes[name] = None
+            elif is_fresh:  # without an observation the gateways' last table is better than a guess
+                routes[name] = self._make_route(situation, leaving, now)
+        self._drains.note_published(self._routes.publish(routes, complete and is_fresh))
+
+    def _note_view(self, name: str, situation: Situation | None, now: datetime) -> None:
+        view = make_view(situation, now, 0, self._cluster.freshness) if situation else None
+        before = self._seen.get(name)
+        if view == before:
+            return
+        _log_states(before, view)
+        if view is None:
+            self._seen.pop(name, None)
+        else:
+            self._seen[name] = view
+        self._changes.bump(name)
+
+    def _make_route(self, situation: Situation, leaving: frozenset[str], now: datetime) -> Route:
+        version = serving(situation)
+        status = derive_status(situation, version, now) if version else None
+        is_keyed = situation.deployment.settings.access is Access.KEYS
+        return make_route(situation, status, leaving, self._grants(situation.deployment) if is_keyed else ())
+
+
+def _log_states(before: DeploymentView | None, after: DeploymentView | None) -> None:
+    old = {view.version.number: view.status for view in before.versions} if before else {}
+    for view in after.versions if after else ():
+        was, status = old.get(view.version.number), view.status
+        if was is None or was.state is not status.state:
+            reason = f" ({status.reason.code})" if status.reason else ""
+            log.info("%s: %s -> %s%s", view.version.workload, was.state if was else "new", status.state, reason)

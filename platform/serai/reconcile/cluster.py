@@ -1,0 +1,152 @@
+"""What is known right now: intent as stored, observations as last seen. A cache; every part can be read again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from serai.domain.deployment import Deployment, Version
+from serai.domain.errors import NotFound
+from serai.domain.handover import Situation
+from serai.domain.names import parse_workload_id, workload_id
+from serai.domain.observation import Observation, Usage
+from serai.store import deployments, versions
+from serai.store.database import Database
+
+from .changes import Changes
+from .views import DeploymentView, Freshness, make_view
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A deployment and its versions by number, as one read of the database gave them."""
+
+    deployment: Deployment
+    versions: Mapping[int, Version] = field(default_factory=dict)
+
+
+class Cluster:
+    """Intent and observations by deployment. Reads are safe from any thread; only the reconciler notes observations."""
+
+    def __init__(self, db: Database, changes: Changes, clock: Callable[[], datetime]) -> None:
+        self._db = db
+        self._changes = changes
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._intents: dict[str, Intent] = {}
+        self._observations: dict[str, dict[int, Observation]] = {}
+        self._usage: dict[tuple[str, str], Usage] = {}
+        self._freshness = Freshness.NEVER
+
+    # intent
+
+    def refresh(self, name: str) -> None:
+        """Read one deployment's intent again; forget it when it is deleted."""
+        with self._db.read():
+            try:
+                deployment = deployments.get_deployment(self._db, name)
+            except NotFound:
+                intent = None
+            else:
+                intent = Intent(deployment, {v.number: v for v in versions.list_versions(self._db, name)})
+        with self._lock:
+            if intent is None:
+                self._intents.pop(name, None)
+            else:
+                self._intents[name] = intent
+
+    def refresh_all(self) -> None:
+        """Read again what has another revision than the one known."""
+        stored = {deployment.name: deployment for deployment in deployments.list_deployments(self._db)}
+        with self._lock:
+            known = {name: intent.deployment.revision for name, intent in self._intents.items()}
+        for name in known.keys() - stored.keys():
+            self.refresh(name)
+        for name, deployment in stored.items():
+            if known.get(name) != deployment.revision:
+                self.refresh(name)
+
+    def names(self) -> list[str]:
+        with self._lock:
+            return sorted(self._intents)
+
+    def workloads(self) -> frozenset[str]:
+        """Return the ids of all versions that stand in the database."""
+        with self._lock:
+            return frozenset(v.workload for intent in self._intents.values() for v in intent.versions.values())
+
+    def workloads_of(self, name: str) -> list[str]:
+        """Return the ids of a deployment's versions, as stored or observed."""
+        with self._lock:
+            intent = self._intents.get(name)
+            numbers = set(intent.versions if intent else ()) | set(self._observations.get(name, ()))
+            return [workload_id(name, number) for number in sorted(numbers)]
+
+    # observations
+
+    def note(self, observed: Mapping[str, Observation], asked: frozenset[str] | None) -> None:
+        """Keep what was observed; of those `asked` for (None: all), the ones without an answer are gone."""
+        with self._lock:
+            if asked is None:
+                self._observations = {}
+            for workload in asked or ():
+                name, number = parse_workload_id(workload)
+                self._observations.get(name, {}).pop(number, None)
+            for workload, observation in observed.items():
+                name, number = parse_workload_id(workload)
+                self._observations.setdefault(name, {})[number] = observation
+            self._freshness = Freshness.FRESH if asked is None else self._freshness
+
+    def note_unreachable(self) -> None:
+        """The scheduler did not answer: what is known grows old."""
+        with self._lock:
+            if self._freshness is Freshness.FRESH:
+                self._freshness = Freshness.STALE
+
+    def note_usage(self, samples: list[Usage], workload_of: Mapping[str, str]) -> None:
+        """Keep the newest sample of each replica; `workload_of` maps replica ids to workload ids."""
+        with self._lock:
+            self._usage = {(workload_of.get(s.replica, ""), s.replica): s for s in samples}
+
+    def usage(self) -> Mapping[tuple[str, str], Usage]:
+        """Return the newest sample by (workload id, replica id)."""
+        return self._usage
+
+    @property
+    def freshness(self) -> Freshness:
+        return self._freshness
+
+    def observed(self) -> list[tuple[str, Observation]]:
+        """Return all observations with their workload ids."""
+        with self._lock:
+            return [
+                (workload_id(name, number), observation)
+                for name, by_number in self._observations.items()
+                for number, observation in by_number.items()
+            ]
+
+    # both
+
+    def situation(self, name: str) -> Situation | None:
+        """Return one deployment as it is; None when there is none."""
+        with self._lock:
+            intent = self._intents.get(name)
+            if intent is None:
+                return None
+            return Situation(intent.deployment, dict(intent.versions), dict(self._observations.get(name, {})))
+
+    def view(self, name: str) -> DeploymentView:
+        """Return the view of one deployment. Raise NotFound."""
+        situation = self.situation(name)
+        if situation is None:
+            raise NotFound(f"there is no deployment {name!r}; `serai ls` names those there are", "deployment-not-found")
+        return make_view(situation, self._clock(), self._changes.index(name), self._freshness)
+
+    def views(self) -> list[DeploymentView]:
+        """Return the views of all deployments by name."""
+        now = self._clock()
+        with self._lock:
+            situations = [situation for name in sorted(self._intents) if (situation := self.situation(name))]
+        return [make_view(s, now, self._changes.index(s.deployment.name), self._freshness) for s in situations]

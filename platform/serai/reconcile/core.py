@@ -1,0 +1,56 @@
+"""The parts of a running server, as the edges get them. Built in one place: `serai.app.compose`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from serai.domain.routes import RouteChange
+from serai.domain.window import Window
+from serai.plugin.facade import Plugins
+from serai.plugin.scheduler import Scheduler
+from serai.store.blobs import BlobStore
+from serai.store.database import Database
+from serai.store.metrics_database import MetricsDatabase
+
+from .changes import Changes
+from .cluster import Cluster
+from .drains import Drains
+from .lifecycle import Lifecycle
+from .routes import RoutePublisher
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What `serai.web` works with. `secret_key` signs cookies; URLs have no slash at the end."""
+
+    db: Database
+    metrics: MetricsDatabase
+    blobs: BlobStore
+    plugins: Plugins
+    schedulers: Mapping[str, Scheduler]
+    scheduler: Scheduler
+    cluster: Cluster
+    changes: Changes
+    routes: RoutePublisher
+    drains: Drains
+    lifecycle: Lifecycle
+    take_windows: Callable[[Sequence[Window]], int]
+    gateway_url: str
+    server_url: str
+    data_dir: Path
+    secret_key: bytes
+    clock: Callable[[], datetime]
+    started_at: datetime
+
+    def follow_routes(self, gateway: str, index: int, busy: Collection[str], timeout_s: float) -> RouteChange:
+        """Return what changed of the routes since `index`; see `RoutePublisher.wait`.
+
+        A gateway names itself and the replicas to which it still carries requests although they have left its
+        table; an anonymous reader ("") has no part in draining.
+        """
+        if gateway:
+            self.drains.note_follower(gateway, index, busy)
+        return self.routes.wait(index, timeout_s)

@@ -1,0 +1,53 @@
+"""Hold back orders that would stop replicas with requests in flight, until these are drained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serai.domain.handover import Situation
+from serai.domain.observation import Observation, Workload
+from serai.plugin.scheduler import Scheduler
+
+from .actions import Stop
+from .drains import Drains
+
+
+class Departures:
+    """Decides for one deployment at a time which orders may go now: ask all its orders, then call `settle`."""
+
+    def __init__(self, scheduler: Scheduler, drains: Drains) -> None:
+        self._scheduler = scheduler
+        self._drains = drains
+
+    def stopped_by(self, situation: Situation, order: Stop | Workload) -> tuple[str, ...]:
+        """Return the replicas with requests perhaps in flight that an order would stop."""
+        number = order.version if isinstance(order, Workload) else _number(situation, order.workload)
+        observation = situation.observations.get(number) if number is not None else None
+        if observation is None:
+            return ()
+        ready = {replica.id for replica in observation.replicas if replica.live and replica.ready}
+        if isinstance(order, Stop):
+            return tuple(sorted(ready))
+        return tuple(sorted(ready & set(self._scheduler.surplus(order)))) if _shrinks(observation, order) else ()
+
+    def may_go(self, situation: Situation, number: int, victims: tuple[str, ...]) -> bool:
+        """True once all `victims`, replicas of version `number`, are drained."""
+        version = situation.versions.get(number)
+        return not victims or version is None or self._drains.is_drained(victims, version.spec.drain_timeout_s)
+
+    def settle(self, situation: Situation, victims: set[str]) -> None:
+        """Say which replicas of the deployment are leaving, all orders considered."""
+        self._drains.set_leaving(situation.deployment.name, victims)
+
+
+def with_leaving(workload: Workload, victims: tuple[str, ...]) -> Workload:
+    """Return the workload that names the drained replicas, so that the scheduler stops these and no others."""
+    return replace(workload, leaving=victims)
+
+
+def _shrinks(observation: Observation, workload: Workload) -> bool:
+    return observation.digest == workload.digest and observation.count > workload.count
+
+
+def _number(situation: Situation, workload: str) -> int | None:
+    return next((v.number for v in situation.versions.values() if v.workload == workload), None)
