@@ -1,1 +1,1 @@
-"""TODO."""
+"""The composition root: the one place that knows every part and puts them together."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What is done by the clock: samples, retention, clean-up."""

@@ -11,6 +11,7 @@ from serai.plugin.scheduler import Scheduler
 
 from .announce import Announcer
 from .cluster import Cluster
+from .news import NewsDesk
 from .perform import Performer
 from .plan import plan_orphans
 from .settle import Settler
@@ -23,13 +24,20 @@ class Reconciler:
     """Makes one scheduler match intent. `tick` has one caller at a time."""
 
     def __init__(
-        self, cluster: Cluster, scheduler: Scheduler, performer: Performer, settler: Settler, announcer: Announcer
+        self,
+        cluster: Cluster,
+        scheduler: Scheduler,
+        performer: Performer,
+        settler: Settler,
+        announcer: Announcer,
+        news: NewsDesk,
     ) -> None:
         self._cluster = cluster
         self._scheduler = scheduler
         self._performer = performer
         self._settler = settler
         self._announcer = announcer
+        self._news = news
 
     def tick(self, names: Collection[str] | None = None) -> None:
         """Look at some deployments, or at all with None, and do what is to be done about them.
@@ -48,6 +56,7 @@ class Reconciler:
             self._cluster.note_unreachable()
             concerned = self._all_names()
         self._announcer.announce(concerned, complete=names is None)
+        self._news.publish()
 
     def _refresh(self, names: Collection[str] | None) -> frozenset[str]:
         if names is None:

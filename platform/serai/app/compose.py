@@ -1,0 +1,151 @@
+"""Build a server's parts from a configuration. No globals: two compositions in one process do not meet."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+from serai.config import Configuration
+from serai.domain.errors import PluginError
+from serai.jobs.clockwork import Clockwork
+from serai.plugin.context import PluginContext
+from serai.plugin.facade import Plugins
+from serai.plugin.registry import load_plugins
+from serai.plugin.scheduler import Scheduler
+from serai.reconcile.announce import Announcer
+from serai.reconcile.changes import Changes
+from serai.reconcile.cluster import Cluster
+from serai.reconcile.core import Core
+from serai.reconcile.drains import Drains
+from serai.reconcile.lifecycle import Lifecycle
+from serai.reconcile.loop import ReconcileLoop
+from serai.reconcile.news import NewsDesk
+from serai.reconcile.perform import Performer
+from serai.reconcile.reconciler import Reconciler
+from serai.reconcile.routes import RoutePublisher
+from serai.reconcile.settle import Settler
+from serai.store.blobs import BlobStore
+from serai.store.database import Database
+from serai.store.metrics import delete_metrics
+from serai.store.metrics_database import MetricsDatabase
+from serai.telemetry.intake import Intake
+from serai.web.token_plugin import TokenAuthentication
+
+from .files import load_or_make, make_private_folder
+
+
+def utc_now() -> datetime:
+    """Return the present as an aware UTC datetime."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A server without its socket: `start` sets its threads going, `close` ends them; replicas go on."""
+
+    core: Core
+    reconciler: Reconciler
+    loop: ReconcileLoop
+    clockwork: Clockwork
+    intake: Intake
+
+    def start(self) -> None:
+        self.loop.start()
+        self.clockwork.start()
+
+    def close(self) -> None:
+        """Release who waits, end threads, close what is open; the order lets each finish its last work."""
+        core = self.core
+        core.changes.close()
+        core.routes.close()
+        self.clockwork.close()
+        for scheduler in core.schedulers.values():
+            scheduler.close()
+        self.loop.close()
+        self.intake.close()
+        core.plugins.close()
+        core.metrics.close()
+        core.db.close()
+
+
+def compose(
+    configuration: Configuration,
+    server_url: str,
+    gateway_url: str,
+    extra: Sequence[tuple[str, object]] = (),
+    clock: Callable[[], datetime] = utc_now,
+) -> Composition:
+    """Return the parts of a server that answers at `server_url`.
+
+    `extra` are plugin objects by name beside those of the configuration (tests, embedding). Raise SeraiError.
+    """
+    data_dir = make_private_folder(configuration.data)
+    db = Database.open(configuration.database_url)
+    metrics = MetricsDatabase.open(configuration.metrics_url)
+    blobs = BlobStore(data_dir / "bundles")
+    plugins = load_plugins(configuration.plugins, [("tokens", TokenAuthentication(db, clock)), *extra])
+    make_context = _context_maker(configuration, data_dir, blobs, server_url)
+    schedulers = plugins.make_schedulers(make_context)
+    scheduler = _choose(schedulers, configuration.scheduler)
+    changes, drains = Changes(), Drains(monotonic)
+    cluster = Cluster(db, changes, clock)
+    routes = RoutePublisher(changes.first, plugins.tell_routes_changed)
+    performer = Performer(db, scheduler, clock)
+    reconciler = Reconciler(
+        cluster,
+        scheduler,
+        performer,
+        Settler(cluster, scheduler, performer, drains, clock),
+        Announcer(cluster, changes, routes, drains, plugins.grants, clock),
+        NewsDesk(db, cluster, plugins.tell_deployment_changed),
+    )
+    loop = ReconcileLoop(reconciler, drains, configuration.tick)
+    intake = Intake(metrics, plugins.make_sinks(make_context))
+    lifecycle = Lifecycle(
+        db, blobs, plugins, scheduler, cluster, loop.nudge, lambda n, v: delete_metrics(metrics, n, v), clock
+    )
+    core = Core(
+        db=db,
+        metrics=metrics,
+        blobs=blobs,
+        plugins=plugins,
+        schedulers=schedulers,
+        scheduler=scheduler,
+        cluster=cluster,
+        changes=changes,
+        routes=routes,
+        drains=drains,
+        lifecycle=lifecycle,
+        take_windows=intake.take,
+        gateway_url=gateway_url,
+        server_url=server_url,
+        data_dir=data_dir,
+        secret_key=_secret_key(data_dir),
+        clock=clock,
+        started_at=clock(),
+    )
+    return Composition(core, reconciler, loop, Clockwork(core, loop, intake, configuration), intake)
+
+
+def _choose(schedulers: dict[str, Scheduler], name: str) -> Scheduler:
+    if name not in schedulers:
+        raise PluginError(f"the plugin {name!r} registers no scheduler; those that do: {', '.join(schedulers) or 'none'}")
+    return schedulers[name]
+
+
+def _context_maker(
+    configuration: Configuration, data_dir: Path, blobs: BlobStore, server_url: str
+) -> Callable[[str], PluginContext]:
+    def make_context(plugin: str) -> PluginContext:
+        settings = configuration.plugin_settings.get(plugin, {})
+        return PluginContext(data_dir / "plugins" / plugin, settings, blobs.path, server_url)
+
+    return make_context
+
+
+def _secret_key(data_dir: Path) -> bytes:
+    return bytes.fromhex(load_or_make(data_dir / "secret.key", lambda: secrets.token_hex(32)))
