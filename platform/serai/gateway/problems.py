@@ -1,0 +1,70 @@
+"""The answers of the gateway itself: RFC 9457 problem documents with stable codes.
+
+| status | code | when |
+|---|---|---|
+| 400 | malformed, bad-version, bad-body | the request cannot be read, X-Serai-Version is no number, the body breaks off |
+| 401, 403 | unauthenticated, forbidden | no valid key; a key of another deployment |
+| 404 | unknown-deployment, version-not-running | nothing is routed under this name, or the version has no replica |
+| 502 | replica-unreachable, replica-failed | no replica took the request; it ended without answering |
+| 503 | not-ready, idle, stopped, shutting-down, error | no replica, and the request is not held |
+| 503 | held-too-long, hold-full | the request was held, or could not be |
+| 504 | timeout-connect, timeout-first-byte, timeout-idle, timeout-total | one of the four limits passed |
+| 500 | internal | a fault of the gateway |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+
+MIME_TYPE = "application/problem+json"
+
+# The states of a version under which a request without a replica is refused; any other is `not-ready`. A version
+# that is said to be running and has no replica is scaled to zero.
+_STATE_CODES = {"stopped": "stopped", "shutting_down": "shutting-down", "error": "error", "running": "idle"}
+
+
+class Problem(Exception):
+    """The request ends with this answer. `headers` are added to it."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+    def body(self) -> bytes:
+        """Return the problem document."""
+        title = phrase(self.status)
+        document = {
+            "type": "about:blank",
+            "title": title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        return json.dumps(document).encode() + b"\n"
+
+
+def phrase(status: int) -> str:
+    """Return the reason phrase of a status, or "" for one that has none."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def make_unavailable(code: str, detail: str, retry_after_s: int = 2) -> Problem:
+    return Problem(503, code, detail, {"Retry-After": str(retry_after_s)})
+
+
+def make_not_ready(deployment: str, state: str, reason: str) -> Problem:
+    """Return the answer to a request that found no replica and is not held."""
+    said = f"{deployment} has no replica that is ready; it is {state.replace('_', ' ') or 'not started'}"
+    return make_unavailable(_STATE_CODES.get(state, "not-ready"), f"{said}: {reason}" if reason else said)
+
+
+def make_unauthenticated(detail: str) -> Problem:
+    return Problem(401, "unauthenticated", detail, {"WWW-Authenticate": 'Bearer realm="serai"'})

@@ -1,0 +1,37 @@
+"""W3C trace context: the request's place in its caller's trace, or a new trace (https://www.w3.org/TR/trace-context)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+# Version ff is forbidden, all-zero ids are invalid; a version above 00 may append fields that are not known here.
+_PARENT = re.compile(rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """`span_id` is this request's own; `parent_id` "" starts a trace, whose caller's tracestate is not passed on."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    flags: str
+
+    @property
+    def header(self) -> bytes:
+        """The traceparent to send on."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags}".encode()
+
+
+def derive_trace(parents: Sequence[bytes], make_hex: Callable[[int], str]) -> Trace:
+    """Return the trace of a request with these traceparent headers; `make_hex(n)` gives n random bytes in hexadecimal.
+
+    One valid parent is joined, flags included. None, several or a broken one start a sampled trace.
+    """
+    match = _PARENT.fullmatch(parents[0]) if len(parents) == 1 else None
+    if match is None or (match[1] == b"00" and match[5]):
+        ids = make_hex(24)
+        return Trace(ids[:32], ids[32:], "", "01")
+    return Trace(match[2].decode(), make_hex(8), match[3].decode(), match[4].decode())
