@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from serai.domain.deployment import HandoverMode, Progress, Stage
 from serai.domain.handover import choose_mode, is_finished, serving, wanted_counts
 from serai.domain.observation import Fit, Verdict
 from serai.domain.spec import Spec
-
 from tests.domain.situations import NOW, later, make_situation, make_version
 
 AUTO, OVERLAP, ROLLING, REPLACE = HandoverMode

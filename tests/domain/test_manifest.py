@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from serai.domain.deployment import Access, HandoverMode, Settings
 from serai.domain.errors import Invalid
 from serai.domain.manifest import parse_manifest, parse_settings

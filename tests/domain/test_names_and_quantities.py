@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from serai.domain.errors import Invalid
 from serai.domain.names import MAX_NAME, check_name, parse_workload_id, suggest_name, workload_id
 from serai.domain.quantity import Cpu, format_bytes, format_duration, parse_bytes, parse_cpu, parse_duration

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from serai.domain.deployment import HandoverMode, Progress, Stage
 from serai.domain.reasons import make_reason
 from serai.domain.spec import Spec
 from serai.domain.status import State, advance, derive_status
-
 from tests.domain.situations import NOW, later, make_situation, make_version
 
 FAILED = make_reason("crash-loop")

@@ -13,7 +13,6 @@ from serai.config import Configuration
 from serai.domain.errors import PluginError
 from serai.jobs.clockwork import Clockwork
 from serai.plugin.context import PluginContext
-from serai.plugin.facade import Plugins
 from serai.plugin.registry import load_plugins
 from serai.plugin.scheduler import Scheduler
 from serai.reconcile.announce import Announcer
@@ -133,7 +132,9 @@ def compose(
 
 def _choose(schedulers: dict[str, Scheduler], name: str) -> Scheduler:
     if name not in schedulers:
-        raise PluginError(f"the plugin {name!r} registers no scheduler; those that do: {', '.join(schedulers) or 'none'}")
+        raise PluginError(
+            f"the plugin {name!r} registers no scheduler; those that do: {', '.join(schedulers) or 'none'}"
+        )
     return schedulers[name]
 
 

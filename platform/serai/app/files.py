@@ -15,7 +15,9 @@ def make_private_folder(path: Path) -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SeraiError(f"the data folder {path} cannot be made: {error.strerror}; choose another with --data") from error
+        raise SeraiError(
+            f"the data folder {path} cannot be made: {error.strerror}; choose another with --data"
+        ) from error
     return path.resolve()
 
 

@@ -70,7 +70,9 @@ def load_configuration(
     values |= {name: value for name, value in (overrides or {}).items() if value is not None}
     settings = {setting.name: setting for setting in fields(Configuration) if setting.name != "plugin_settings"}
     check_known(values, "", tuple(settings))
-    read = {name: _READERS[settings[name].metadata["kind"]](value, name) for name, value in values.items()}
+    read: dict[str, Any] = {
+        name: _READERS[settings[name].metadata["kind"]](value, name) for name, value in values.items()
+    }
     configuration = Configuration(**read, plugin_settings=plugin_settings)
     if configuration.scheduler not in configuration.plugins:
         raise Invalid(

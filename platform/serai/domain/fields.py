@@ -36,7 +36,7 @@ class Fields:
         return read(self._values[key], self.path(key)) if self.has(key) else default
 
 
-def check_known(value: Mapping[object, object], path: str, known: tuple[str, ...]) -> None:
+def check_known(value: Mapping[str, object] | Mapping[object, object], path: str, known: tuple[str, ...]) -> None:
     """Raise Invalid for the first key that is not in `known`."""
     for key in value:
         if key not in known:

@@ -100,8 +100,18 @@ def derive_failure(
         return observation.failed
     crashed = max(replicas, key=lambda replica: replica.crashes, default=None)
     if crashed and crashed.crashes >= version.spec.start_attempts:
-        return crashed.reason or make_reason("crash-loop")
+        return _crash_loop(crashed)
     return _passed_deadline(version, replicas, now)
+
+
+def _crash_loop(replica: Replica) -> Reason:
+    seen = replica.reason
+    if seen is not None and seen.code not in {"restarting", "crash-loop"}:
+        return seen  # it names the cause: out of memory, command missing
+    text = f"The process ended {replica.crashes} times in a row before it was ever ready."
+    if seen is None:
+        return make_reason("crash-loop", text)
+    return make_reason("crash-loop", f"{text} {seen.text}", log=seen.log, exit_code=seen.exit_code)
 
 
 def _passed_deadline(version: Version, replicas: tuple[Replica, ...], now: datetime) -> Reason | None:

@@ -31,9 +31,7 @@ class Clockwork:
         self._core = core
         self._intake = intake
         self._configuration = configuration
-        self._hints = threading.Thread(
-            target=loop.follow, args=(core.scheduler.hints(),), name="hints", daemon=True
-        )
+        self._hints = threading.Thread(target=loop.follow, args=(core.scheduler.hints(),), name="hints", daemon=True)
         self._jobs = BackgroundScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
