@@ -30,7 +30,6 @@ from serai.reconcile.settle import Settler
 from serai.store.blobs import BlobStore
 from serai.store.database import Database
 from serai.store.metrics import delete_metrics
-from serai.store.metrics_database import MetricsDatabase
 from serai.telemetry.intake import Intake
 from serai.web.token_plugin import TokenAuthentication
 
@@ -84,7 +83,7 @@ def compose(
     """
     data_dir = make_private_folder(configuration.data)
     db = Database.open(configuration.database_url)
-    metrics = MetricsDatabase.open(configuration.metrics_url)
+    metrics = Database.open(configuration.metrics_url)
     blobs = BlobStore(data_dir / "bundles")
     plugins = load_plugins(configuration.plugins, [("tokens", TokenAuthentication(db, clock)), *extra])
     make_context = _context_maker(configuration, data_dir, blobs, server_url)

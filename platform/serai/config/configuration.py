@@ -44,7 +44,6 @@ class Configuration:
     max_bundle: int = _setting(8 * 2**30, "The largest bundle that is taken.", "bytes")
     threads: int = _setting(64, "Threads that answer requests; half of them may wait for changes.", "threads")
     keep_events: float = _setting(90 * 86400.0, "How long the timeline is kept.", "duration")
-    keep_minutes: float = _setting(7 * 86400.0, "How long request figures are kept by the minute.", "duration")
     log_level: str = _setting("info", "debug, info, warning or error.", "level")
     plugin_settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 

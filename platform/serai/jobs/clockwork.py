@@ -13,12 +13,13 @@ from serai.domain.errors import SchedulerError, SeraiError
 from serai.reconcile.core import Core
 from serai.reconcile.loop import ReconcileLoop
 from serai.store import events, versions
-from serai.store.metrics import prune_metrics
+from serai.store.metrics import prune_metrics, roll_up
 from serai.telemetry.intake import Intake
 
 log = logging.getLogger(__name__)
 
 SAMPLE_S = 10
+ROLL_UP_S = 60
 CLEAN_UP_S = 3600
 # A bundle is uploaded before its version is made: for so long nothing refers to it.
 YOUNG_BUNDLE = timedelta(hours=6)
@@ -36,6 +37,7 @@ class Clockwork:
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         self._jobs.add_job(self.sample_usage, "interval", seconds=SAMPLE_S)
+        self._jobs.add_job(self.roll_up, "interval", seconds=ROLL_UP_S)
         self._jobs.add_job(self.clean_up, "interval", seconds=CLEAN_UP_S)
 
     def start(self) -> None:
@@ -59,13 +61,20 @@ class Clockwork:
         cluster.note_usage(samples, workloads)
         self._intake.take_usage(samples)
 
+    def roll_up(self) -> None:
+        """Sum up figures whose time has passed, so that long ranges are answered fast."""
+        try:
+            roll_up(self._core.metrics, self._core.clock())
+        except SeraiError as error:
+            log.warning("rolling up figures failed: %s", error.message)
+
     def clean_up(self) -> None:
         """Forget what is older than the configuration keeps."""
         now = self._core.clock()
         try:
             events.prune_events(self._core.db, now - timedelta(seconds=self._configuration.keep_events))
-            prune_metrics(self._core.metrics, now, self._configuration.keep_minutes)
+            prune_metrics(self._core.metrics, now)
             used = {version.spec.bundle for version in versions.all_versions(self._core.db)}
-            self._core.blobs.sweep(used, YOUNG_BUNDLE)
+            self._core.blobs.sweep(used, (now - YOUNG_BUNDLE).timestamp())
         except SeraiError as error:
             log.warning("cleaning up failed: %s", error.message)

@@ -13,7 +13,6 @@ from serai.plugin.facade import Plugins
 from serai.plugin.scheduler import Scheduler
 from serai.store.blobs import BlobStore
 from serai.store.database import Database
-from serai.store.metrics_database import MetricsDatabase
 
 from .changes import Changes
 from .cluster import Cluster
@@ -27,7 +26,7 @@ class Core:
     """What `serai.web` works with. `secret_key` signs cookies; URLs have no slash at the end."""
 
     db: Database
-    metrics: MetricsDatabase
+    metrics: Database
     blobs: BlobStore
     plugins: Plugins
     schedulers: Mapping[str, Scheduler]
