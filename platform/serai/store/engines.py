@@ -1,0 +1,72 @@
+"""Make the peewee database of an address, with the settings that the store relies on."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TypeAlias
+
+from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
+
+from serai.domain.errors import Invalid
+
+Engine: TypeAlias = PooledSqliteDatabase | PooledPostgresqlDatabase
+
+MAX_CONNECTIONS = 64
+PATIENCE_S = 30.0  # longest wait for a lock or for a free connection
+_SQLITE = "sqlite:///"
+_POSTGRES = re.compile(r"postgres(?:ql)?://")
+_PRAGMAS = (
+    ("journal_mode", "wal"),
+    ("synchronous", "full"),  # a version that was answered for survives a power cut
+    ("foreign_keys", 1),
+)
+
+
+def make_engine(url: str) -> Engine:
+    """Return a pooled peewee database for `sqlite:///<path>` or `postgresql://...`; nothing is connected yet.
+
+    The path is taken as it is written (no escapes); its folder and file are made where missing, the file for its
+    owner's eyes only, because it holds secrets. Raise Invalid(code="database-url") for any other address.
+    """
+    if path := sqlite_path(url):
+        _make_private_file(path)
+        return PooledSqliteDatabase(
+            str(path),
+            pragmas=_PRAGMAS,
+            max_connections=MAX_CONNECTIONS,
+            timeout=PATIENCE_S,
+            check_same_thread=False,
+        )
+    if match := _POSTGRES.match(url):
+        return PooledPostgresqlDatabase(
+            f"postgresql://{url[match.end() :]}",
+            max_connections=MAX_CONNECTIONS,
+            timeout=PATIENCE_S,
+            prefer_psycopg3=True,
+        )
+    raise Invalid(
+        f"{name_engine(url)!r} is not the address of a database: use sqlite:///<path> or"
+        " postgresql://<user>:<password>@<host>/<database>",
+        "database",
+        code="database-url",
+    )
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of a SQLite address, None for any other."""
+    path = url.removeprefix(_SQLITE)
+    return Path(path) if url.startswith(_SQLITE) and path else None
+
+
+def name_engine(url: str) -> str:
+    """Return what to call the database in messages: its file, or its address without user and password."""
+    if path := sqlite_path(url):
+        return str(path)
+    return re.sub(r"//[^/?]*@", "//", url.partition("?")[0])
+
+
+def _make_private_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

@@ -1,0 +1,119 @@
+"""Tokens of the control plane: who may call the API. The plaintext is shown once and never stored."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from serai.domain.errors import Invalid, NotFound
+from serai.plugin.identity import Permission
+
+from .database import Database
+from .rows import TokenRow
+
+log = logging.getLogger(__name__)
+
+MARK = "serai_"
+_PREFIX_LENGTH = len(MARK) + 6  # enough to recognise a token in a list, far too little to guess it
+_TOUCH_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of a token: whose it is and what it may do, never the token itself.
+
+    `prefix` are its first characters, to recognise it by. `expires_at` None is never; `last_used_at` is a minute
+    exact.
+    """
+
+    id: int
+    name: str
+    login: str
+    permissions: frozenset[Permission]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    prefix: str
+
+
+def create_token(
+    db: Database,
+    name: str,
+    login: str,
+    permissions: Iterable[Permission],
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> tuple[Token, str]:
+    """Return a new token and its plaintext: `serai_` and 256 random bits, of which the store keeps the SHA-256."""
+    if expires_at is not None and expires_at <= now:
+        raise Invalid(f"expires_at: {expires_at.isoformat()} has passed already", "expires_at")
+    plaintext = MARK + secrets.token_urlsafe(32)
+    with db.write():
+        id = TokenRow.insert(
+            name=name,
+            login=login,
+            permissions=" ".join(sorted(permissions)),
+            prefix=plaintext[:_PREFIX_LENGTH],
+            hash=_hash(plaintext),
+            created_at=now,
+            expires_at=expires_at,
+        ).execute(db.peewee)
+        row = TokenRow.select().where(TokenRow.id == id).first(db.peewee)
+    log.info("token %d (%s) created for %s", id, name, login)
+    return _to_token(row), plaintext
+
+
+def find_token(db: Database, plaintext: str, now: datetime) -> Token | None:
+    """Return the token with this plaintext, None if there is none or it has expired.
+
+    It is looked up by its hash, so the time taken tells nothing about how much of a guess was right.
+    """
+    if not plaintext.startswith(MARK):
+        return None
+    with db.read():
+        row = TokenRow.select().where(TokenRow.hash == _hash(plaintext)).first(db.peewee)
+    if row is None or (row.expires_at is not None and row.expires_at <= now):
+        return None
+    return _to_token(row)
+
+
+def list_tokens(db: Database) -> list[Token]:
+    """Return every token, expired ones too, oldest first."""
+    with db.read():
+        return [_to_token(row) for row in TokenRow.select().order_by(TokenRow.id).execute(db.peewee)]
+
+
+def revoke_token(db: Database, id: int) -> None:
+    """Delete a token, which is refused from then on; raise NotFound if there is none with this id."""
+    with db.write():
+        if not TokenRow.delete().where(TokenRow.id == id).execute(db.peewee):
+            raise NotFound(f"no token with the id {id}", "token-missing")
+    log.info("token %d revoked", id)
+
+
+def touch_token(db: Database, id: int, now: datetime) -> None:
+    """Note that a token is used; at most once a minute is anything written. An unknown id is ignored."""
+    with db.read():
+        row = TokenRow.select().where(TokenRow.id == id).first(db.peewee)
+    if row is None or _is_noted(row.last_used_at, now):
+        return
+    with db.write():
+        TokenRow.update(last_used_at=now).where(TokenRow.id == id).execute(db.peewee)
+
+
+def _is_noted(last_used_at: datetime | None, now: datetime) -> bool:
+    # abs: a clock that was ahead once must not stop the notes until that time comes.
+    return last_used_at is not None and abs((now - last_used_at).total_seconds()) < _TOUCH_EVERY_S
+
+
+def _hash(plaintext: str) -> str:
+    return hashlib.sha256(plaintext.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _to_token(row: TokenRow) -> Token:
+    permissions = frozenset(Permission(text) for text in row.permissions.split())
+    return Token(row.id, row.name, row.login, permissions, row.created_at, row.expires_at, row.last_used_at, row.prefix)
