@@ -17,7 +17,7 @@ class Script:
     `ready_after`: observations that see it loading before it is ready; None is never. `crashes`: so often it ends
     with `exit_code` before that. `gives_up_after`: crashes of one replica after which the scheduler gives up.
     `stop_steps`: observations that see it stopping. `says`, `last_words`: lines on stdout at its start and its
-    graceful end. `refusal`: raised by `submit`.
+    graceful end, `{replica}` in them being its id. `refusal`: raised by `submit`.
     """
 
     ready_after: int | None = 0
@@ -93,7 +93,8 @@ class FakeReplica:
 
     def say(self, texts: tuple[str, ...], now: datetime, stream: Stream = Stream.STDOUT) -> None:
         for text in texts:
-            self.lines.append(LogLine(now, self.id, stream, text, str(len(self.lines) + 1)))
+            line = text.replace("{replica}", self.id)
+            self.lines.append(LogLine(now, self.id, stream, line, str(len(self.lines) + 1)))
 
     def freeze(self) -> Replica:
         return Replica(

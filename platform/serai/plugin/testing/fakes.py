@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from serai.domain.errors import Conflict, NotFound, SchedulerUnavailable
@@ -14,24 +14,22 @@ from serai.domain.observation import (
     LogLine,
     NodeCapacity,
     Observation,
-    Phase,
     Stream,
     Usage,
     Verdict,
     Workload,
 )
-from serai.domain.reasons import Reason, make_reason
+from serai.domain.reasons import make_reason
 from serai.domain.window import Window
 from serai.plugin.scheduler import Scheduler
 from serai.plugin.sink import Sink
 
+from .fake_job import KEPT_ENDED, FakeJob
 from .fake_replica import FakeReplica, Script
 
 __all__ = ["READY_AT_ONCE", "Call", "FakeClock", "FakeScheduler", "FakeSink", "Script"]
 
 READY_AT_ONCE = Script()
-KEPT_ENDED = 10
-_UNSETTLED = {Phase.LOADING, Phase.BACKING_OFF, Phase.STOPPING}
 _GIB = 2**30
 
 
@@ -59,40 +57,6 @@ class Call:
     count: int = -1
 
 
-@dataclass(slots=True)
-class _Job:
-    workload: Workload
-    stopped: bool = False
-    failed: Reason | None = None
-    replicas: list[FakeReplica] = field(default_factory=list)
-    frozen: Observation | None = None  # the answer while nothing changes, so that a look at 10,000 replicas is cheap
-
-    @property
-    def count(self) -> int:
-        return 0 if self.stopped else self.workload.count
-
-    @property
-    def wanted(self) -> list[FakeReplica]:
-        return [r for r in self.replicas if r.wanted and r.digest == self.workload.digest]
-
-    @property
-    def live(self) -> int:
-        return sum(replica.live for replica in self.replicas)
-
-    @property
-    def settled(self) -> bool:
-        moving = any(replica.phase in _UNSETTLED for replica in self.replicas)
-        return not moving and (self.failed is not None or len(self.wanted) == self.count)
-
-    def freeze(self) -> Observation:
-        if self.frozen is None:
-            short = self.failed is None and len(self.wanted) < self.count
-            waiting = make_reason("no-capacity") if short else None
-            replicas = tuple(replica.freeze() for replica in self.replicas)
-            self.frozen = Observation(self.workload.digest, self.count, replicas, waiting, self.failed)
-        return self.frozen
-
-
 class FakeScheduler(Scheduler):
     """A scheduler in memory whose replicas act as scripted and whose time is `clock`.
 
@@ -116,7 +80,7 @@ class FakeScheduler(Scheduler):
         self.calls: deque[Call] = deque(maxlen=100_000)
         self._default = script
         self._scripts: dict[str, Script] = {}
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, FakeJob] = {}
         self._unsettled: set[str] = set()
         self._hints: dict[str, None] = {}
         self._born = 0
@@ -162,11 +126,8 @@ class FakeScheduler(Scheduler):
             refusal = self._script_of(workload.id).refusal
             if refusal is not None:
                 raise refusal
-            job = self._jobs.setdefault(workload.id, _Job(workload))
-            if job.stopped or job.workload.digest != workload.digest:
-                job.failed = None
-            job.workload, job.stopped = workload, False
-            self._retire(job)
+            job = self._jobs.setdefault(workload.id, FakeJob(workload))
+            job.take(workload, self._script_of(workload.id), self.clock())
             self._touch(workload.id)
             self._place()
 
@@ -175,8 +136,7 @@ class FakeScheduler(Scheduler):
             self._log(Call("stop", workload_id))
             job = self._jobs.get(workload_id)
             if job is not None and not job.stopped:
-                job.stopped = True
-                self._retire(job)
+                job.stop(self._script_of(workload_id), self.clock())
                 self._touch(workload_id)
                 self._sweep(workload_id)
 
@@ -188,6 +148,12 @@ class FakeScheduler(Scheduler):
             answer = {id: self._jobs[id].freeze() for id in asked}
             self._step(asked)
             return answer
+
+    def surplus(self, workload: Workload) -> tuple[str, ...]:
+        with self._changed:
+            self._log(Call("surplus", workload.id, workload.digest, workload.count))
+            job = self._jobs.get(workload.id)
+            return tuple(replica.id for replica in job.surplus(workload)) if job and not job.stopped else ()
 
     def purge(self, workload_id: str) -> None:
         with self._changed:
@@ -263,21 +229,12 @@ class FakeScheduler(Scheduler):
         self._hints[workload_id] = None
         self._changed.notify_all()
 
-    def _retire(self, job: _Job) -> None:
-        """Stop what is of another digest, then what is too many: those not ready first, then the youngest."""
-        script, now = self._script_of(job.workload.id), self.clock()
-        kept = sorted(job.wanted, key=lambda replica: replica.phase is not Phase.READY)[: job.count]
-        for replica in job.replicas:
-            if not any(replica is one for one in kept):
-                replica.stop(script, now)
-
     def _place(self) -> None:
         """Start what is missing wherever there is a place, in the order in which workloads first came."""
         free = self._free(())
         for id in [id for id in self._jobs if id in self._unsettled] if self._unsettled else ():
             job = self._jobs[id]
-            missing = 0 if job.failed else job.count - len(job.wanted)
-            for _ in range(min(missing, free)):
+            for _ in range(min(job.missing, free)):
                 job.replicas.append(self._start(job.workload))
                 job.frozen = None
                 free -= 1
@@ -296,28 +253,15 @@ class FakeScheduler(Scheduler):
 
     def _step(self, ids: list[str]) -> None:
         for id in self._unsettled.intersection(ids):
-            self._step_job(self._jobs[id])
+            if self._jobs[id].step(self._script_of(id), self.clock()):
+                self._touch(id)
             self._sweep(id)
         self._unsettled &= self._jobs.keys()
-
-    def _step_job(self, job: _Job) -> None:
-        script, now = self._script_of(job.workload.id), self.clock()
-        changed = [replica.step(script, now) for replica in job.replicas]
-        worst = max((replica.crashes for replica in job.wanted), default=0)
-        if script.gives_up_after is not None and worst >= script.gives_up_after:
-            job.failed = make_reason("crash-loop", exit_code=script.exit_code)
-            for replica in job.wanted:
-                replica.fail(script.exit_code, now)
-        if any(changed):
-            self._touch(job.workload.id)
 
     def _sweep(self, workload_id: str) -> None:
         """Drop old ended replicas, a stopped workload without a story, and what is settled from the watch."""
         job = self._jobs[workload_id]
-        ended = [replica for replica in job.replicas if not replica.live]
-        for replica in ended[: max(0, len(ended) - KEPT_ENDED)] if self.keeps_history else ended:
-            job.replicas.remove(replica)
-            job.frozen = None
+        job.forget_ended(KEPT_ENDED if self.keeps_history else 0)
         if job.stopped and not job.replicas:
             del self._jobs[workload_id]
         if job.settled:
