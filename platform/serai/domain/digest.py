@@ -56,7 +56,19 @@ def _make_middles() -> tuple[float, ...]:
 
 
 _MIDDLES = _make_middles()
+_NUMBERS = {middle: number for number, middle in enumerate(_MIDDLES)}
 LAST_BUCKET = len(_MIDDLES) - 1
+
+
+def count_buckets(centroids: Iterable[tuple[float, float]]) -> dict[int, int]:
+    """Return count by bucket of centroids (mean, weight), of ours or of a t-digest."""
+    counts: dict[int, int] = {}
+    for mean_s, weight in centroids:
+        bucket = _NUMBERS.get(mean_s)  # found if a digest of ours made it, and then much quicker than a logarithm
+        if bucket is None:
+            bucket = bucket_of(mean_s)
+        counts[bucket] = counts.get(bucket, 0) + round(weight)
+    return counts
 
 
 class Digest:
@@ -93,9 +105,8 @@ class Digest:
         self.sum_s += summary.sum_s
         self.min_s = min(self.min_s, summary.min_s)
         self.max_s = max(self.max_s, summary.max_s)
-        for mean_s, weight in summary.centroids:
-            bucket = bucket_of(mean_s)
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + round(weight)
+        for bucket, count in count_buckets(summary.centroids).items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
 
     def summary(self) -> Summary:
         """Return what was counted so far, centroids in ascending order."""
@@ -131,16 +142,20 @@ def find_quantiles(
     if last < 0:
         return None
 
-    def time_at(rank: int) -> float:
+    def time_at(rank: int, place: int) -> float:
         if rank <= 0:
             return min_s
         if rank >= last:
             return max_s
-        return min(max(_MIDDLES[buckets[bisect_right(cumulative, rank)]], min_s), max_s)
+        return min(max(_MIDDLES[buckets[place]], min_s), max_s)
 
     def between(position: float) -> float:
-        rank = math.floor(position)
-        low = time_at(rank)
-        return low + (time_at(rank + 1) - low) * (position - rank)
+        rank = int(position)
+        place = bisect_right(cumulative, rank)
+        low = time_at(rank, place)
+        if rank == position:
+            return low
+        above = place if rank + 1 < cumulative[place] else bisect_right(cumulative, rank + 1)
+        return low + (time_at(rank + 1, above) - low) * (position - rank)
 
     return [between(last * point) for point in points]

@@ -1,0 +1,87 @@
+"""Widths of stored buckets of time, and which of them answer a range; pure.
+
+A minute is written as windows come. Coarser levels are summed up from the finer once their time has passed, which is
+`rolled_until`; what comes later than that is added to them directly, so that a level is complete before
+`rolled_until`, empty behind it, and no answer ever depends on whether the roll-up has run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MINUTE_S = 60
+STEPS_S = (MINUTE_S, 900, 3600, 86400)
+INTERVALS_S = (60, 300, 900, 1800, 3600, 21600, 86400)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Buckets of `step_s` are kept from `kept_from` and complete up to `rolled_until` (epoch seconds, aligned)."""
+
+    step_s: int
+    kept_from: int = 0
+    rolled_until: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Buckets of `step_s` that start in [start, end)."""
+
+    step_s: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A range that the kept levels can answer exactly: [start, end) in buckets of `interval_s`."""
+
+    start: int
+    end: int
+    interval_s: int
+
+    def bucket_starts(self) -> range:
+        """Starts of all buckets, aligned to the interval; the first may lie before `start`."""
+        return range(floor_to(self.start, self.interval_s), self.end, self.interval_s)
+
+
+def floor_to(at: float, step_s: int) -> int:
+    return math.floor(at / step_s) * step_s
+
+
+def ceil_to(at: float, step_s: int) -> int:
+    return math.ceil(at / step_s) * step_s
+
+
+def derive_range(start: float, end: float, interval_s: int, levels: Sequence[Level]) -> Range:
+    """Return the range widened to whole buckets of the finest level kept there, and the interval raised to them.
+
+    Old minutes are gone: an interval of a minute over last month becomes the least interval that is still known,
+    rather than a chart of zeros.
+    """
+    first = _finest_step(start, levels)
+    raised = min((i for i in INTERVALS_S if i >= interval_s and i % first == 0), default=first)
+    return Range(floor_to(start, first), ceil_to(end, _finest_step(end, levels)), raised)
+
+
+def plan_reads(wanted: Range, levels: Sequence[Level]) -> list[Read]:
+    """Return what to read, in order of time: the coarsest buckets that fit into an interval, finer at the edges."""
+    usable = sorted((level for level in levels if wanted.interval_s % level.step_s == 0), key=lambda x: -x.step_s)
+    return _cover(wanted.start, wanted.end, usable)
+
+
+def _cover(start: int, end: int, levels: Sequence[Level]) -> list[Read]:
+    if start >= end or not levels:
+        return []
+    level, finer = levels[0], levels[1:]
+    first = ceil_to(max(start, level.kept_from), level.step_s)
+    last = floor_to(min(end, level.rolled_until), level.step_s)
+    if first >= last:
+        return _cover(start, end, finer)
+    return [*_cover(start, first, finer), Read(level.step_s, first, last), *_cover(last, end, finer)]
+
+
+def _finest_step(at: float, levels: Sequence[Level]) -> int:
+    return min((level.step_s for level in levels if level.kept_from <= at), default=max(x.step_s for x in levels))

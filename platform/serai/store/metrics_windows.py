@@ -1,0 +1,61 @@
+"""Take windows from gateways into the metrics, each exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from serai.domain.window import SeriesKey, Summary, Window
+
+from .database import Database
+from .metrics_buckets import BucketKey, add_buckets
+from .metrics_figures import Figures
+from .metrics_levels import MINUTE_S, Level, floor_to
+from .metrics_rollup import load_levels
+from .metrics_series import number_series, whole_of
+from .metrics_taken import claim
+
+
+def take_windows(db: Database, windows: Sequence[Window]) -> list[Window]:
+    """Add the figures of the windows that were not taken before; return those.
+
+    One transaction with the note that they are taken: after a crash all of it happened or nothing did. A window that
+    comes late is added where it belongs by its time, unless that is no longer kept.
+    """
+    with db.write():
+        new = [window for window in windows if claim(db, window.gateway, window.sequence)]
+        numbers = number_series(db, {key for window in new for own in window.series for key in (own, whole_of(own))})
+        add_buckets(db, _sum_up(new, numbers, load_levels(db)))
+    return new
+
+
+def take_window(db: Database, window: Window) -> bool:
+    """Add a window's figures; False if it was taken before."""
+    return bool(take_windows(db, [window]))
+
+
+def _sum_up(
+    windows: Iterable[Window], numbers: Mapping[SeriesKey, int], levels: Sequence[Level]
+) -> dict[BucketKey, Figures]:
+    buckets: dict[BucketKey, Figures] = {}
+    for window in windows:
+        starts = _starts_in(levels, window.start)
+        for key, summary in window.series.items():
+            _add(buckets, [(numbers[own], *at) for own in (key, whole_of(key)) for at in starts], summary)
+    return buckets
+
+
+def _starts_in(levels: Sequence[Level], at: float) -> list[tuple[int, int]]:
+    """Return (step, start) of the minute and of what is rolled up already and would miss a late window."""
+    starts = [(level, floor_to(at, level.step_s)) for level in levels]
+    return [
+        (level.step_s, start)
+        for level, start in starts
+        if start >= level.kept_from and (level.step_s == MINUTE_S or start < level.rolled_until)
+    ]
+
+
+def _add(buckets: dict[BucketKey, Figures], keys: Iterable[BucketKey], summary: Summary) -> None:
+    once = Figures()
+    once.add_summary(summary)
+    for key in keys:
+        buckets.setdefault(key, Figures()).add_all(once)
