@@ -11,8 +11,7 @@ class GatewayConfig:
     """`server` is the address of the control plane; `data` the folder that is this gateway's alone.
 
     `token_file` is read anew for every call, so a token can be replaced under a running gateway. `port` 0 takes a
-    free one. `domain` "" routes by path only. With `parent_fd` the gateway ends when that descriptor reaches its end.
-    `hold_limit` is per deployment; `spool_limit_bytes` bounds the figures kept while the server is away.
+    free one. `domain` "" routes by path only. `hold_limit` is per deployment; `spool_limit_bytes` bounds the figures kept while the server is away.
     """
 
     server: str
@@ -22,7 +21,6 @@ class GatewayConfig:
     port: int = 8000
     domain: str = ""
     drain_s: float = 30.0
-    parent_fd: int | None = None
     window_s: float = 10.0
     hold_limit: int = 1000
     spool_limit_bytes: int = 512 * 2**20

@@ -2,7 +2,7 @@
 
 | status | code | when |
 |---|---|---|
-| 400 | malformed, bad-version, bad-body | the request cannot be read, X-Serai-Version is no number, the body breaks off |
+| 400 | malformed, bad-version, bad-body | the request cannot be read, no number of a version, a body that breaks off |
 | 401, 403 | unauthenticated, forbidden | no valid key; a key of another deployment |
 | 404 | unknown-deployment, version-not-running | nothing is routed under this name, or the version has no replica |
 | 502 | replica-unreachable, replica-failed | no replica took the request; it ended without answering |
@@ -68,3 +68,22 @@ def make_not_ready(deployment: str, state: str, reason: str) -> Problem:
 
 def make_unauthenticated(detail: str) -> Problem:
     return Problem(401, "unauthenticated", detail, {"WWW-Authenticate": 'Bearer realm="serai"'})
+
+
+def make_unknown() -> Problem:
+    """Return the answer for a deployment that is not routed; which ones are is nobody's business."""
+    return Problem(404, "unknown-deployment", "no deployment answers here; the path begins with /<deployment>/")
+
+
+def make_not_running(deployment: str, version: int | None) -> Problem:
+    detail = f"version {version} of {deployment} has no replica; leave X-Serai-Version out for the current one"
+    return Problem(404, "version-not-running", detail)
+
+
+def read_version(header: str | None) -> int | None:
+    """Return the version that a caller insists on with X-Serai-Version, None if any will do; raise Problem."""
+    if header is None:
+        return None
+    if not (header.isascii() and header.isdigit() and len(header) <= 10):
+        raise Problem(400, "bad-version", f"X-Serai-Version: {header[:40]!r} is not the number of a version")
+    return int(header)

@@ -1,0 +1,116 @@
+"""Tie the parts together: routes flow from the server to the engine, figures from the engine to the server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from serai.domain.errors import ServerUnavailable
+from serai.domain.spec_text import JsonObject
+
+from .asyncio_engine import AsyncioEngine
+from .config import GatewayConfig
+from .control import ControlPlane
+from .engine import Engine
+from .folder import load_gateway_id, lock_folder
+from .follow import Follower
+from .journal import Journal
+from .spool import Spool
+from .table_file import TableFile
+from .upload import Uploader
+
+log = logging.getLogger(__name__)
+
+# The last figures are on disk already; a server that is there gets them at once.
+_LAST_SEND_S = 3.0
+
+
+class Agent:
+    """One gateway. Make it inside a running loop; `run` once."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self._config = config
+        self._lock = lock_folder(config.data)
+        self.id = load_gateway_id(config.data)
+        self._journal_folder = config.data / "journal"
+        self._journal = Journal(self._journal_folder, self.id, config.window_s, time.time)
+        self._spool = Spool(self._journal_folder, config.spool_limit_bytes)
+        self._control = ControlPlane(config.server, config.token_file)
+        self.engine: Engine = AsyncioEngine(
+            config.host, config.port, config.domain, self._journal.append, self.health, config.hold_limit
+        )
+        self._follower = Follower(self._control, TableFile(config.data / "routes.json"), self.engine.apply)
+        self._uploader = Uploader(self._journal, self._spool, self._control)
+
+    @property
+    def url(self) -> str:
+        host, port = self.engine.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def health(self) -> JsonObject:
+        """Return what `/-/healthz` answers."""
+        follower = self._follower
+        since = follower.reachable_since or follower.unreachable_since or 0.0
+        return {
+            "gateway": self.id,
+            "engine": self.engine.name,
+            "index": follower.table.index if follower.table else None,
+            "deployments": len(follower.table.routes) if follower.table else 0,
+            "in_flight": self.engine.in_flight,
+            "server": {
+                "reachable": follower.reachable_since is not None,
+                "since": datetime.fromtimestamp(since, UTC).isoformat(timespec="seconds"),
+            },
+        }
+
+    async def run(self, stop: asyncio.Event, announce: Callable[[str], None]) -> None:
+        """Serve until `stop`; `announce(url)` is called when requests are taken."""
+        try:
+            left = await asyncio.to_thread(self._spool.recover, self._config.window_s)
+            if left:
+                log.info("folded %d segments that an earlier gateway left", left)
+            await self._follower.load()
+            await self.engine.start()
+            log.info("gateway %s takes requests at %s", self.id, self.url)
+            announce(self.url)
+            await self._serve(stop)
+        finally:
+            await self._control.close()
+            os.close(self._lock)
+
+    async def _serve(self, stop: asyncio.Event) -> None:
+        """Run until `stop` or until a part fails, which then ends the gateway in good order and is raised."""
+        loops = [
+            asyncio.create_task(part)
+            for part in (
+                self._follower.follow(),
+                self._follower.save(),
+                self._uploader.close_windows(),
+                self._uploader.send_windows(),
+            )
+        ]
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((stopped, *loops), return_when=asyncio.FIRST_COMPLETED)
+            log.info("gateway %s finishes %d requests", self.id, self.engine.in_flight)
+            await self.engine.close(self._config.drain_s)
+        finally:
+            for task in (stopped, *loops):
+                task.cancel()
+            results = await asyncio.gather(stopped, *loops, return_exceptions=True)
+        await self._finish()
+        for failure in results:
+            if isinstance(failure, Exception):
+                raise failure
+
+    async def _finish(self) -> None:
+        await self._follower.save_now()
+        await self._uploader.spool_closed(all=True)
+        with suppress(ServerUnavailable, TimeoutError):
+            async with asyncio.timeout(_LAST_SEND_S):
+                await self._uploader.send_pending()

@@ -1,0 +1,73 @@
+"""Speak with the server: ask for routes, hand over figures."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+
+from serai.domain.errors import ServerUnavailable
+from serai.domain.routes import RouteChange, load_change
+
+# An answer may come this much later than asked for before the connection is given up.
+_GRACE_S = 10.0
+_SEND_S = 30.0
+_REFUSED_FOR_GOOD = frozenset({400, 413, 415, 422})
+
+
+class Refused(Exception):
+    """The server cannot take these figures, now or ever."""
+
+
+class ControlPlane:
+    """One server under `url`; the token is read anew for each call. Every failure is ServerUnavailable."""
+
+    def __init__(self, url: str, token_file: Path) -> None:
+        self._url = url.rstrip("/")
+        self._token_file = token_file
+        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+
+    async def load_change(self, index: int, wait_s: float) -> RouteChange:
+        """Return what changed since `index`, after `wait_s` at the latest; ValueError if it makes no sense."""
+        query = {"index": str(index), "wait": f"{wait_s:g}s"}
+        body = await self._call("GET", "/api/v1/routes", query, None, wait_s + _GRACE_S)
+        try:
+            return load_change(json.loads(body))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"the server's routes cannot be read: {error!r}") from error
+
+    async def send_windows(self, windows: Sequence[bytes]) -> None:
+        """Hand over windows, each as JSON; raise Refused if trying again is no use."""
+        body = gzip.compress(b'{"windows":[' + b",".join(windows) + b"]}", compresslevel=1)
+        await self._call("POST", "/api/v1/telemetry", {}, body, _SEND_S)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def _call(self, method: str, path: str, query: dict[str, str], body: bytes | None, timeout_s: float) -> bytes:
+        headers = {"Authorization": f"Bearer {self._load_token()}"}
+        if body is not None:
+            headers |= {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._session.request(method, self._url + path, params=query, data=body, headers=headers) as response,
+            ):
+                content = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise ServerUnavailable(f"{self._url} cannot be reached: {error or type(error).__name__}") from error
+        if response.status in _REFUSED_FOR_GOOD:
+            raise Refused(f"{method} {path} answered {response.status}: {content[:300].decode(errors='replace')}")
+        if response.status != 200:
+            raise ServerUnavailable(f"{self._url}{path} answered {response.status}")
+        return content
+
+    def _load_token(self) -> str:
+        try:
+            return self._token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ServerUnavailable(f"the token cannot be read from {self._token_file}: {error.strerror}") from error

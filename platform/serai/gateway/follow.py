@@ -1,0 +1,97 @@
+"""Follow the server's routes by blocking reads, and go on with the last ones for as long as it is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from serai.domain.errors import ServerUnavailable
+from serai.domain.routes import RouteChange, RouteTable, apply_change
+
+from .backoff import derive_pause
+from .control import ControlPlane, Refused
+from .table_file import TableFile
+
+log = logging.getLogger(__name__)
+
+_WAIT_S = 30.0
+_SAVE_EVERY_S = 0.5
+
+
+class Follower:
+    """Keeps `table` at what the server says and hands every change to `apply`.
+
+    `reachable_since` and `unreachable_since` are epoch seconds; one of them is None.
+    """
+
+    def __init__(self, control: ControlPlane, file: TableFile, apply: Callable[[RouteTable], Awaitable[None]]) -> None:
+        self._control = control
+        self._file = file
+        self._apply = apply
+        self._random = random.Random()  # noqa: S311 - jitter, no secret
+        self._unsaved = asyncio.Event()
+        self.table: RouteTable | None = None
+        self.reachable_since: float | None = None
+        self.unreachable_since: float | None = time.time()
+
+    async def load(self) -> None:
+        """Begin with the table on disk, if there is one."""
+        self.table = await asyncio.to_thread(self._file.load)
+        if self.table is not None:
+            log.info("serving %d deployments from the saved routes", len(self.table.routes))
+            await self._apply(self.table)
+
+    async def follow(self) -> None:
+        """Follow for ever."""
+        failures, index = 0, self.table.index if self.table else 0
+        while True:
+            try:
+                change = await self._control.load_change(index, _WAIT_S)
+            except ServerUnavailable as error:
+                self._note_unreachable(error.message)
+            except (Refused, ValueError) as error:
+                self._note_unreachable(str(error))
+                index = 0  # whatever led here, the whole table leads out
+            else:
+                self._note_reachable()
+                index, failures = await self._take(change), 0
+                continue
+            failures += 1
+            await asyncio.sleep(derive_pause(failures, self._random.random()))
+
+    async def save(self) -> None:
+        """Save every new table for ever, at most two a second: the newest is what counts."""
+        while True:
+            await self._unsaved.wait()
+            await self.save_now()
+            await asyncio.sleep(_SAVE_EVERY_S)
+
+    async def save_now(self) -> None:
+        """Save the table if it is newer than the file."""
+        if not self._unsaved.is_set() or self.table is None:
+            return
+        self._unsaved.clear()
+        try:
+            await asyncio.to_thread(self._file.save, self.table)
+        except OSError as error:
+            log.warning("the routes cannot be saved: %s", error)
+
+    async def _take(self, change: RouteChange) -> int:
+        if change.full or change.routes or change.removed:
+            self.table = apply_change(self.table, change)
+            await self._apply(self.table)
+            self._unsaved.set()
+        return change.index
+
+    def _note_reachable(self) -> None:
+        if self.reachable_since is None:
+            self.reachable_since, self.unreachable_since = time.time(), None
+            log.info("following the server's routes")
+
+    def _note_unreachable(self, message: str) -> None:
+        if self.unreachable_since is None or self.reachable_since is not None:
+            self.reachable_since, self.unreachable_since = None, time.time()
+            log.warning("serving on without the server: %s", message)

@@ -1,0 +1,96 @@
+"""Take one request through, whatever happens: where it goes, how it ends, and that it leaves a record."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from aiohttp import web
+
+from .caller import Caller, CallerLeft, Sent
+from .dispatch import Dispatcher
+from .exchange import Exchange, Keep, choose_request_id
+from .problems import Problem, make_unknown
+from .record import CLIENT_LEFT
+from .routing import Destination, find_destination
+from .targets import Target, Targets
+from .timeouts import TimedOut
+
+log = logging.getLogger(__name__)
+
+_CUT_SHORT = 503
+
+
+class Proxy:
+    """Answers requests by `targets`. One loop; nothing here blocks."""
+
+    def __init__(self, targets: Targets, domain: str, keep: Keep, dispatcher: Dispatcher) -> None:
+        self._targets = targets
+        self._domain = domain
+        self._keep = keep
+        self._dispatcher = dispatcher
+        self.in_flight = 0
+        self.is_closing = False
+        self._is_idle = asyncio.Event()
+
+    async def handle(self, request: web.BaseRequest) -> Sent:
+        """Answer `request` and return what aiohttp has to know about it."""
+        host = request.headers.get("Host", "")
+        destination = find_destination(request.raw_path, host, self._domain, self._targets)
+        target = self._targets.get(destination.deployment) if destination else None
+        if destination is None or target is None:
+            return _answer_unknown(request)
+        self.in_flight += 1
+        try:
+            return await self._answer(request, destination, target)
+        finally:
+            self.in_flight -= 1
+            if self.is_closing and not self.in_flight:
+                self._is_idle.set()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Close connections after their next answer; return when none is owed any more, or after `timeout_s`."""
+        self.is_closing = True
+        if self.in_flight:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._is_idle.wait()
+
+    async def _answer(self, request: web.BaseRequest, destination: Destination, target: Target) -> Sent:
+        exchange = Exchange(request, destination, target.route.timeouts, self._keep)
+        caller = exchange.caller
+        caller.keep_alive = caller.keep_alive and not self.is_closing
+        try:
+            await self._carry(exchange, target)
+        except (CallerLeft, ConnectionError):
+            exchange.finish(CLIENT_LEFT)
+            caller.keep_alive = False
+        except asyncio.CancelledError:
+            exchange.finish(_CUT_SHORT if self.is_closing else CLIENT_LEFT)
+            raise
+        return Sent(caller.keep_alive)
+
+    async def _carry(self, exchange: Exchange, target: Target) -> None:
+        try:
+            with exchange.watch:
+                await self._dispatcher.dispatch(exchange, target)
+        except TimedOut as passed:
+            exchange.fail(passed.problem())
+        except Problem as problem:
+            exchange.fail(problem)
+        except (CallerLeft, ConnectionError):
+            raise
+        except Exception:
+            log.exception("a request of %s met a fault of the gateway", exchange.destination.deployment)
+            exchange.fail(Problem(500, "internal", "the gateway met a fault of its own; its log has it"))
+
+
+def _answer_unknown(request: web.BaseRequest) -> Sent:
+    """Answer a request that goes nowhere. It is not counted: anybody can make up names."""
+    caller = Caller(request)
+    try:
+        caller.write_problem(make_unknown(), choose_request_id(request))
+    except CallerLeft:
+        caller.keep_alive = False
+    return Sent(caller.keep_alive)

@@ -1,0 +1,119 @@
+"""One window of the journal: a file that a killed gateway leaves behind, and the figures folded from its lines.
+
+The name holds all that makes the window the same one whenever it is folded: where it starts, its number, its gateway.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from serai.domain.window import Window
+from serai.telemetry.fold import Folder, make_window
+
+from .record import RequestRecord, decode_record, encode_record
+
+_NAME = re.compile(r"(\d{12})-(\d{8})-([0-9a-z.]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowId:
+    """Names of files sort by time. `start` in whole epoch seconds."""
+
+    start: int
+    sequence: int
+    gateway: str
+
+    def __str__(self) -> str:
+        return f"{self.start:012d}-{self.sequence:08d}-{self.gateway}"
+
+
+def parse_window_id(text: str) -> WindowId | None:
+    match = _NAME.fullmatch(text)
+    return WindowId(int(match[1]), int(match[2]), match[3]) if match else None
+
+
+def journal_path(folder: Path, id: WindowId) -> Path:
+    return folder / f"{id}.journal"
+
+
+class Segment:
+    """Counts records into one window, each written to its file first. A disk that takes no more stops nothing."""
+
+    def __init__(self, id: WindowId, length_s: float, path: Path) -> None:
+        self.id = id
+        self._path = path
+        self._length_s = length_s
+        self._folder = Folder(length_s)
+        self._size_bytes = 0
+        self._descriptor: int | None = None
+        self._failure: OSError | None = None
+
+    def open(self) -> OSError | None:
+        """Make the file; return the error if that cannot be."""
+        try:
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            self._failure = error
+        return self._failure
+
+    def add(self, record: RequestRecord) -> OSError | None:
+        """Count a record; return the error that kept it out of the file, if any. It is counted all the same."""
+        error = self._write(encode_record(record))
+        _count(self._folder, record, self.id.start)
+        return error
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def window(self) -> Window:
+        """Return the figures. Nothing may be added afterwards."""
+        return _make(self._folder, self.id, self._length_s)
+
+    def _write(self, line: bytes) -> OSError | None:
+        if self._descriptor is None:
+            return self._failure
+        try:
+            written = os.write(self._descriptor, line)
+            if written < len(line):  # the disk is full: take the half line back, so that the next stands alone
+                os.ftruncate(self._descriptor, self._size_bytes)
+                os.lseek(self._descriptor, self._size_bytes, os.SEEK_SET)
+                return OSError(f"{written} of {len(line)} bytes written")
+        except OSError as error:
+            return error
+        self._size_bytes += written
+        return None
+
+
+def load_window(path: Path, id: WindowId, length_s: float) -> Window:
+    """Return the window of a segment that a killed gateway left; a last line that was cut short was never served."""
+    folder = Folder(length_s)
+    for line in path.read_bytes().split(b"\n"):
+        try:
+            _count(folder, decode_record(line), id.start)
+        except ValueError:
+            continue
+    return _make(folder, id, length_s)
+
+
+def _count(folder: Folder, record: RequestRecord, start: int) -> None:
+    """Count into the segment's own window: a clock that jumps must not make two of one."""
+    folder.add(
+        record.deployment,
+        record.version,
+        record.replica,
+        record.status,
+        record.total_s,
+        record.first_byte_s,
+        record.queue_s,
+        float(start),
+    )
+
+
+def _make(folder: Folder, id: WindowId, length_s: float) -> Window:
+    series = next((series for _, series in folder.take(float(id.start), all=True)), {})
+    return make_window(id.gateway, id.sequence, float(id.start), length_s, series)
