@@ -15,7 +15,7 @@ from serai.reconcile.drains import Drains
 from serai.reconcile.lifecycle import Lifecycle
 from serai.reconcile.news import NewsDesk
 from serai.reconcile.perform import Performer
-from serai.reconcile.plan import plan_orders, plan_writes
+from serai.reconcile.quiet import has_work
 from serai.reconcile.reconciler import Reconciler
 from serai.reconcile.routes import RoutePublisher
 from serai.reconcile.settle import Settler
@@ -47,6 +47,7 @@ class World:
             self.settler,
             Announcer(self.cluster, self.changes, self.routes, self.drains, self.plugins.grants, self.clock),
             NewsDesk(self.db, self.cluster, self.plugins.tell_deployment_changed),
+            self.clock,
         )
         self.lifecycle = Lifecycle(
             self.db,
@@ -105,7 +106,7 @@ class World:
         for name in self.cluster.names():
             situation = self.cluster.situation(name)
             assert situation is not None
-            if plan_writes(situation, self.clock()) or plan_orders(situation):
+            if has_work(situation, self.clock()):
                 return False
         return True
 

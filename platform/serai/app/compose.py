@@ -100,6 +100,7 @@ def compose(
         Settler(cluster, scheduler, performer, drains, clock),
         Announcer(cluster, changes, routes, drains, plugins.grants, clock),
         NewsDesk(db, cluster, plugins.tell_deployment_changed),
+        clock,
     )
     loop = ReconcileLoop(reconciler, drains, configuration.tick)
     intake = Intake(metrics, plugins.make_sinks(make_context))

@@ -19,7 +19,7 @@ from serai.web.app import make_app
 from serai.web.serve import make_server
 
 from .compose import compose, utc_now
-from .files import make_private_folder, write_private
+from .files import write_private
 
 log = logging.getLogger(__name__)
 

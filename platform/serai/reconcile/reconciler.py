@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from datetime import datetime
 
 from serai.domain.errors import Conflict, SchedulerError, SchedulerUnavailable, SeraiError
 from serai.domain.observation import Observation
@@ -14,6 +15,7 @@ from .cluster import Cluster
 from .news import NewsDesk
 from .perform import Performer
 from .plan import plan_orphans
+from .quiet import Quiet
 from .settle import Settler
 from .views import Freshness
 
@@ -31,6 +33,7 @@ class Reconciler:
         settler: Settler,
         announcer: Announcer,
         news: NewsDesk,
+        clock: Callable[[], datetime],
     ) -> None:
         self._cluster = cluster
         self._scheduler = scheduler
@@ -38,6 +41,8 @@ class Reconciler:
         self._settler = settler
         self._announcer = announcer
         self._news = news
+        self._clock = clock
+        self._quiet = Quiet()
 
     def tick(self, names: Collection[str] | None = None) -> None:
         """Look at some deployments, or at all with None, and do what is to be done about them.
@@ -47,6 +52,7 @@ class Reconciler:
         concerned = self._refresh(names)
         try:
             self._observe(names)
+            concerned = frozenset(name for name in concerned if not self._is_quiet(name))
             for name in sorted(concerned):
                 self._settle(name)
             if names is None:
@@ -57,6 +63,7 @@ class Reconciler:
             concerned = self._all_names()
         self._announcer.announce(concerned, complete=names is None)
         self._news.publish()
+        self._remember_quiet(concerned)
 
     def _refresh(self, names: Collection[str] | None) -> frozenset[str]:
         if names is None:
@@ -65,6 +72,14 @@ class Reconciler:
         for name in names:
             self._cluster.refresh(name)
         return frozenset(names)
+
+    def _remember_quiet(self, names: Collection[str]) -> None:
+        now = self._clock()
+        for name in names:
+            self._quiet.note(name, self._cluster.situation(name), self._cluster.freshness, now)
+
+    def _is_quiet(self, name: str) -> bool:
+        return self._quiet.is_quiet(name, self._cluster.situation(name), self._cluster.freshness)
 
     def _all_names(self) -> frozenset[str]:
         return frozenset(self._cluster.names()) | self._announcer.names()
