@@ -1,0 +1,93 @@
+"""Bundles: packed folders, uploaded once under the SHA-256 of the file, at one go or in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Response, request
+from werkzeug.datastructures import ContentRange
+from werkzeug.http import parse_content_range_header
+
+from serai.domain.errors import Invalid, NotFound
+from serai.plugin import archive
+from serai.plugin.identity import Permission
+from serai.web.endpoint import Answer, Call, Media, Resource
+from serai.web.problems import answer_error
+from serai.web.shapes.answers import BundleAnswer
+from serai.web.shapes.queries import DigestPath
+
+resource = Resource("bundles", "Packed folders, named by the SHA-256 of the file.")
+OFFSET_HEADER = "Upload-Offset"
+_READ_BYTES = 1024 * 1024
+
+
+@resource.on("HEAD", "/bundles/<digest>", Permission.READ, {200: None}, refuses=(404,), media=Media.BYTES)
+def find_bundle(call: Call, path: DigestPath) -> Answer | Response:
+    """Tell whether a bundle is here (200), or how much of it (404, with `Upload-Offset`)."""
+    offset = str(call.core.blobs.offset(path.digest))
+    if call.core.blobs.has(path.digest):
+        return Answer(None, headers={OFFSET_HEADER: offset})
+    response = answer_error(NotFound(f"there is no bundle {path.digest}; upload it", "bundle-missing"))
+    response.headers[OFFSET_HEADER] = offset
+    return response
+
+
+@resource.on(
+    "PUT", "/bundles/<digest>", Permission.WRITE, {200: BundleAnswer, 201: BundleAnswer, 202: BundleAnswer},
+    refuses=(404, 409, 413, 507), media=Media.BYTES,
+)  # fmt: skip
+def put_bundle(call: Call, path: DigestPath) -> Answer:
+    """Upload a bundle (tar, plain or gzipped), at one go or in parts.
+
+    A part says where it belongs by `Content-Range: bytes <first>-<last>/<size>` and is kept; 202 answers with the
+    offset to go on from, 201 when the last one has come and all is well. 200: the bundle was here before.
+    """
+    if call.core.blobs.has(path.digest):
+        return _answer(call, path.digest, 200)
+    part, limit_bytes = _read_range(), call.limits.bundle_bytes
+    if part is None:
+        call.core.blobs.receive(path.digest, _chunks(limit_bytes), limit_bytes)
+    else:
+        size = call.core.blobs.append(path.digest, part.start or 0, _chunks(limit_bytes), limit_bytes)
+        if size != part.length:
+            return _answer(call, path.digest, 202)
+        call.core.blobs.finish(path.digest)
+    _check(call, path.digest)
+    return _answer(call, path.digest, 201)
+
+
+def _read_range() -> ContentRange | None:
+    """Return which part of the file the body is; None for all of it."""
+    text = request.headers.get("Content-Range")
+    if text is None:
+        return None
+    part = parse_content_range_header(text)
+    is_complete = part is not None and part.start is not None and part.stop is not None and part.length is not None
+    if part is None or not is_complete or part.units != "bytes":
+        raise Invalid(f"Content-Range: {text!r} is not bytes <first>-<last>/<size>", "Content-Range")
+    if request.content_length != (part.stop or 0) - (part.start or 0):
+        raise Invalid(
+            f"the body has {request.content_length} bytes, not those of Content-Range {part}", "Content-Range"
+        )
+    return part
+
+
+def _chunks(limit_bytes: int) -> Iterator[bytes]:
+    request.max_content_length = limit_bytes
+    while chunk := request.stream.read(_READ_BYTES):
+        yield chunk
+
+
+def _check(call: Call, digest: str) -> None:
+    """Refuse, and forget, what no scheduler could unpack."""
+    try:
+        archive.check(call.core.blobs.path(digest))
+    except Invalid:
+        call.core.blobs.delete(digest)
+        raise
+
+
+def _answer(call: Call, digest: str, status: int) -> Answer:
+    size = call.core.blobs.offset(digest)
+    body = {"digest": digest, "size": size, "complete": status != 202}
+    return Answer(body, status, {OFFSET_HEADER: str(size)})

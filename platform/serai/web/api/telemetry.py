@@ -1,0 +1,20 @@
+"""What gateways tell: figures of the requests they carried."""
+
+from __future__ import annotations
+
+from serai.domain.window import load_window
+from serai.plugin.identity import Permission
+from serai.web.endpoint import Answer, Call, Resource
+from serai.web.shapes.wire import TakenAnswer, TelemetryBody
+
+resource = Resource("telemetry", "For gateways: figures of requests.")
+_LIMIT_BYTES = 16 * 1024 * 1024
+
+
+@resource.on(
+    "POST", "/telemetry", Permission.GATEWAY, {200: TakenAnswer}, takes=TelemetryBody, body_limit_bytes=_LIMIT_BYTES
+)
+def take_telemetry(call: Call, body: TelemetryBody) -> Answer:
+    """Take closed windows, each once however often it is sent. The body may be gzipped (Content-Encoding)."""
+    windows = [load_window(window.model_dump()) for window in body.windows]
+    return Answer({"taken": call.core.take_windows(windows)})

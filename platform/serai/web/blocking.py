@@ -1,0 +1,116 @@
+"""Blocking reads: hold a request until something changed, with a bound on how many are held at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from serai.domain.errors import CapacityExceeded
+
+T = TypeVar("T")
+IsGone = Callable[[], bool]
+
+MAX_WAIT_S = 300.0
+# A held request looks up this often whether its caller has gone or the server is closing.
+_SLICE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many requests may be held at once: blocking reads, gateways' reads of the routes, streams.
+
+    Each of them takes one of the server's `threads`; what is left answers everything else. `bundle_bytes`: the
+    largest bundle that is taken.
+    """
+
+    reads: int
+    routes: int
+    streams: int
+    threads: int
+    bundle_bytes: int
+
+    @staticmethod
+    def of_threads(threads: int = 64, bundle_bytes: int = 8 * 2**30) -> Limits:
+        """Return limits that leave three of eight threads free."""
+        return Limits(max(1, threads // 4), max(1, threads // 8), max(1, threads // 4), threads, bundle_bytes)
+
+
+class Waiting:
+    """Where requests are held. One for each app; `close` lets all of them go."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.closing = threading.Event()
+        self._reads = threading.Semaphore(limits.reads)
+        self._routes = threading.Semaphore(limits.routes)
+        self._streams = threading.Semaphore(limits.streams)
+
+    def read(self, look: Callable[[float], T], is_news: Callable[[T], bool], wait_s: float, is_gone: IsGone) -> T:
+        """Return the first answer of `look(timeout_s)` that is news, or the last one after `wait_s`.
+
+        Answers at once, news or not, where as many as may be are held already: the caller asks again.
+        """
+        return self._hold(self._reads, look, is_news, wait_s, is_gone)
+
+    def read_routes(
+        self, look: Callable[[float], T], is_news: Callable[[T], bool], wait_s: float, is_gone: IsGone
+    ) -> T:
+        """Do what `read` does, in places of its own: pages that wait must not hold up a gateway."""
+        return self._hold(self._routes, look, is_news, wait_s, is_gone)
+
+    def enter_stream(self) -> Callable[[], None]:
+        """Take a stream's place and return what gives it back (once). Raise CapacityExceeded where none is free."""
+        if not self._streams.acquire(blocking=False):
+            raise CapacityExceeded("too many streams are open; try again soon", "too-many-streams", 5.0)
+        release = iter((self._streams.release,))
+
+        def leave() -> None:
+            for give_back in release:
+                give_back()
+
+        return leave
+
+    def close(self) -> None:
+        """Let everything held go, now and later."""
+        self.closing.set()
+
+    def _hold(
+        self,
+        places: threading.Semaphore,
+        look: Callable[[float], T],
+        is_news: Callable[[T], bool],
+        wait_s: float,
+        is_gone: IsGone,
+    ) -> T:
+        answer = look(0.0)
+        if is_news(answer) or wait_s <= 0:
+            return answer
+        with _entered(places) as is_inside:
+            deadline = time.monotonic() + min(wait_s, MAX_WAIT_S)
+            while is_inside and not (is_news(answer) or self.closing.is_set() or is_gone()):
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    break
+                answer = look(min(left_s, _SLICE_S))
+        return answer
+
+
+@contextmanager
+def _entered(places: threading.Semaphore) -> Iterator[bool]:
+    is_inside = places.acquire(blocking=False)
+    try:
+        yield is_inside
+    finally:
+        if is_inside:
+            places.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What belongs to one app: where requests are held, and how much of everything."""
+
+    waiting: Waiting
+    limits: Limits

@@ -1,0 +1,40 @@
+"""All resources of the API, in the order of the document."""
+
+from __future__ import annotations
+
+from .api import (
+    bundles,
+    capacity,
+    deployments,
+    events,
+    health,
+    logs,
+    metrics,
+    plugins,
+    routes,
+    telemetry,
+    tokens,
+    versions,
+    whoami,
+)
+from .endpoint import Endpoint, Resource
+
+RESOURCES: tuple[Resource, ...] = (
+    deployments.resource,
+    versions.resource,
+    bundles.resource,
+    logs.resource,
+    metrics.resource,
+    events.resource,
+    tokens.resource,
+    capacity.resource,
+    plugins.resource,
+    whoami.resource,
+    routes.resource,
+    telemetry.resource,
+    health.resource,
+)
+
+
+def all_endpoints() -> list[Endpoint]:
+    return [endpoint for resource in RESOURCES for endpoint in resource.endpoints]

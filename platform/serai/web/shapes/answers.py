@@ -1,0 +1,232 @@
+"""What the API answers about deployments, versions and what runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, RootModel
+
+from serai.domain.deployment import Access, HandoverMode, Stage
+from serai.domain.observation import Phase, Stream, Verdict
+from serai.domain.status import State
+from serai.plugin.identity import Permission
+
+from .kinds import AnswerShape, Instant
+
+
+class ReasonAnswer(AnswerShape):
+    """Why something is what it is."""
+
+    code: str = Field(description="Stable; docs/reference/reasons.md lists them all.", examples=["crash-loop"])
+    text: str = Field(description="One sentence about this case.")
+    help: str = Field(description="What would help.")
+    log: list[str] = Field(description="The last lines of the replica it speaks of.")
+    exit_code: int | None = Field(description="Its exit code; negative for a signal.")
+
+
+class ReplicaAnswer(AnswerShape):
+    """One instance of a version."""
+
+    id: str
+    phase: Phase = Field(description="How far it has come.")
+    live: bool = Field(description="A process exists, or will be started again.")
+    ready: bool = Field(description="It passes its checks now.")
+    since: Instant = Field(description="Since when it is in this phase.")
+    started_at: Instant
+    reason: ReasonAnswer | None
+    crashes: int = Field(description="Crashes in a row.")
+    address: str = Field(description="host:port, empty while unknown.")
+    node: str
+    gpus: list[str]
+    current: bool = Field(description="It belongs to the version's current run, and is no leftover of an earlier one.")
+
+
+class ProgressAnswer(AnswerShape):
+    """Where a start has come to."""
+
+    stage: Stage
+    since: Instant
+
+
+class VersionAnswer(AnswerShape):
+    """A numbered, immutable spec, and what runs of it."""
+
+    deployment: str
+    number: int
+    state: State
+    reason: ReasonAnswer | None = Field(description="Null for a plain stop, and when all replicas are ready.")
+    wanted: int
+    ready: int
+    stale: bool = Field(description="The scheduler could not be observed lately; this is what it last said.")
+    waiting: ReasonAnswer | None = Field(description="Why some replicas have no place yet.")
+    replicas: list[ReplicaAnswer]
+    spec: dict[str, Any] = Field(description="As in the manifest; durations in seconds, sizes in bytes, no secrets.")
+    run: int = Field(description="How often it was started.")
+    progress: ProgressAnswer | None
+    created_at: Instant
+    created_by: str
+    started_at: Instant | None
+
+
+class ScalingAnswer(AnswerShape):
+    min: int
+    max: int
+    concurrency: int
+    idle: float
+
+
+class TimeoutsAnswer(AnswerShape):
+    """Seconds; 0 is no limit."""
+
+    connect: float
+    first_byte: float
+    idle: float
+    total: float
+
+
+class DeploymentAnswer(AnswerShape):
+    """A named model being served. State and reason are those of the version that speaks for it."""
+
+    name: str
+    owner: str
+    state: State
+    reason: ReasonAnswer | None
+    wanted: int
+    ready: int
+    active: int | None = Field(description="The version that is wanted.")
+    incumbent: int | None = Field(description="The version that serves until the active one is ready.")
+    handing: HandoverMode | None = Field(description="How the takeover in progress is done.")
+    shown: int | None = Field(description="The version that speaks for it: active, else incumbent, else newest.")
+    count: int
+    access: Access
+    handover: HandoverMode
+    scaling: ScalingAnswer
+    timeouts: TimeoutsAnswer
+    url: str = Field(description="Where it answers.")
+    created_at: Instant
+    changed_at: Instant
+    versions: list[VersionAnswer] = Field(description="Newest first.")
+
+
+class DeploymentsAnswer(RootModel[list[DeploymentAnswer]]):
+    """Deployments in the order of their names; the header Link names the next page where there is one."""
+
+
+class VersionsAnswer(RootModel[list[VersionAnswer]]):
+    """Versions, newest first."""
+
+
+class FitAnswer(AnswerShape):
+    """Whether a manifest would fit now."""
+
+    verdict: Verdict
+    placeable: int = Field(description="How many replicas would get a place at once.")
+    reason: ReasonAnswer | None
+    nodes: list[str]
+
+
+class EventAnswer(AnswerShape):
+    """A line of the timeline."""
+
+    id: int
+    at: Instant
+    kind: str = Field(examples=["version.started"])
+    deployment: str
+    version: int | None
+    replica: str
+    text: str
+    actor: str = Field(description="Who did it; empty for Serai itself.")
+
+
+class EventsAnswer(RootModel[list[EventAnswer]]):
+    """Events, newest first."""
+
+
+class LogLineAnswer(AnswerShape):
+    """One line of a replica."""
+
+    at: Instant
+    replica: str
+    stream: Stream
+    text: str
+    cursor: str = Field(description="Give it as `after` to go on behind this line, in all replicas.")
+
+
+class LogsAnswer(AnswerShape):
+    """Lines in the order of time."""
+
+    lines: list[LogLineAnswer]
+    next: str | None = Field(description="Give it as `after` to go on; null where there is no line at all.")
+
+
+class GpuAnswer(AnswerShape):
+    id: str
+    model: str
+    memory: int | None = Field(description="Bytes.")
+    taken_by: str = Field(description="The workload that has it, empty when it is free.")
+    healthy: bool
+
+
+class NodeAnswer(AnswerShape):
+    """One machine: what it has, and what is promised to replicas of ours."""
+
+    name: str
+    cores: float
+    cores_taken: float
+    memory: int = Field(description="Bytes.")
+    memory_taken: int = Field(description="Bytes.")
+    gpus: list[GpuAnswer]
+
+
+class CapacityAnswer(AnswerShape):
+    nodes: list[NodeAnswer]
+
+
+class PluginAnswer(AnswerShape):
+    name: str
+    version: str
+    hooks: list[str]
+    healthy: bool
+    last_error: str
+    faults: int = Field(description="How often its hooks have failed since the start.")
+
+
+class PluginsAnswer(RootModel[list[PluginAnswer]]):
+    """Plugins in the order of precedence."""
+
+
+class IdentityAnswer(AnswerShape):
+    """The caller."""
+
+    login: str
+    permissions: list[Permission]
+
+
+class BundleAnswer(AnswerShape):
+    """An uploaded bundle, or the part that has arrived."""
+
+    digest: str
+    size: int = Field(description="Bytes received so far.")
+    complete: bool
+
+
+class HealthAnswer(AnswerShape):
+    """The server is there."""
+
+    status: str = Field(examples=["ok"])
+    version: str
+    started_at: Instant
+    scheduler: str = Field(description="fresh, stale or never: how its last answer is to be taken.")
+
+
+class ProblemAnswer(AnswerShape):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str
+    status: int
+    detail: str = Field(description="What was wrong, with the value, and what to do.")
+    code: str = Field(description="Stable; docs/reference/errors.md lists them all.", examples=["not-found"])
+    field: str | None = Field(None, description="The dotted path of the value that was wrong.")
+    line: int | None = Field(None, description="The line it stands in.")
+    fault: str | None = Field(None, description="With 500: the id under which the server's log has it.")

@@ -1,0 +1,11 @@
+"""What a PUT of a deployment answers with 200: the deployment, or with `dry_run` the fit."""
+
+from __future__ import annotations
+
+from pydantic import RootModel
+
+from .answers import DeploymentAnswer, FitAnswer
+
+
+class DeployedAnswer(RootModel[DeploymentAnswer | FitAnswer]):
+    """The deployment, or with `dry_run=1` the fit."""

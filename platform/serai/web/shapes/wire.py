@@ -1,0 +1,85 @@
+"""What gateways send and read: `serai.domain.window` and `serai.domain.routes` in words."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from serai.domain.deployment import Access
+from serai.domain.window import Clock
+
+from .answers import TimeoutsAnswer
+from .kinds import MAX_NUMBER, AnswerShape, Name, Shape
+
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Printable = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
+
+
+class SeriesShape(Shape):
+    """Times of the requests that share these keys. Version 0 and replica "" are for those that reached none."""
+
+    deployment: Name
+    version: Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+    replica: Annotated[str, StringConstraints(pattern=r"^[!-~]{0,200}$")]
+    status: Annotated[str, StringConstraints(pattern="^[0-9]xx$")] = Field(examples=["2xx"])
+    clock: Clock
+    count: Annotated[int, Field(ge=0, le=10**12)]
+    sum: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+    min: Seconds
+    max: Seconds
+    centroids: Annotated[list[tuple[Seconds, Weight]], Field(max_length=10_000)]
+
+
+class WindowShape(Shape):
+    """What one gateway saw in a span of time. `gateway` and `sequence` make it be taken once."""
+
+    gateway: Printable
+    sequence: Annotated[int, Field(ge=0, le=2**53)]
+    start: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)] = Field(description="Epoch seconds.")
+    length: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = Field(description="Seconds.")
+    series: Annotated[list[SeriesShape], Field(max_length=100_000)]
+
+
+class TelemetryBody(Shape):
+    windows: Annotated[list[WindowShape], Field(max_length=1000)]
+
+
+class TakenAnswer(AnswerShape):
+    taken: int = Field(description="Windows that are stored now, those of earlier calls included.")
+
+
+class EndpointAnswer(AnswerShape):
+    replica: str
+    address: str
+    version: int
+    draining: bool
+
+
+class GrantAnswer(AnswerShape):
+    key_hash: str
+    key_id: str
+    expires_at: float | None
+
+
+class RouteAnswer(AnswerShape):
+    deployment: str
+    owner: str
+    version: int | None
+    endpoints: list[EndpointAnswer]
+    access: Access
+    grants: list[GrantAnswer]
+    timeouts: TimeoutsAnswer
+    hold: float
+    state: str
+    reason: str
+
+
+class RoutesAnswer(AnswerShape):
+    """What brings a gateway's table to `index`: everything (`full`), or changed routes and names that are gone."""
+
+    index: int
+    full: bool
+    routes: dict[str, RouteAnswer]
+    removed: list[str]

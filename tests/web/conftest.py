@@ -1,0 +1,16 @@
+"""A whole server without its socket: real store, real reconciler, scripted scheduler, and callers of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from installation import Installation
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    installed = Installation(tmp_path / "data")
+    yield installed
+    installed.close()
