@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 # The first key of PostgreSQL's advisory locks, the second being the schema: "serai" has to mean something to others.
 _WRITE_LOCK = 0x5E4A1001
 _LEAD_LOCK = 0x5E4A1002
+_TAKE_TURN = "SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s, hashtext(current_schema()))"
 
 
 class Database:
@@ -37,6 +38,7 @@ class Database:
         self._is_sqlite = isinstance(engine, peewee.SqliteDatabase)
         self._writing = threading.RLock()
         self._thread = _Thread()
+        self._leading = threading.Lock()
         self._lead = self._make_lead()
 
     @classmethod
@@ -45,7 +47,7 @@ class Database:
 
         Raise Invalid for another address, SeraiError where it cannot be opened or was written by a newer Serai.
         """
-        db = cls(url, _make_engine(url))
+        db = cls(url, make_engine(url))
         try:
             with db.write():
                 migrate(db.peewee, migrations, db.name)
@@ -92,7 +94,7 @@ class Database:
 
         Ask again to notice a lead that was lost with PostgreSQL's connection.
         """
-        with told_plainly(self.name):
+        with told_plainly(self.name), self._leading:
             return self._lead.take()
 
     def close(self) -> None:
@@ -120,8 +122,7 @@ class Database:
 
     def _lock(self) -> None:
         if not self._is_sqlite:
-            self.peewee.execute_sql("SET LOCAL lock_timeout = %s", (f"{PATIENCE_S:.0f}s",))
-            self.peewee.execute_sql("SELECT pg_advisory_xact_lock(%s, hashtext(current_schema()))", (_WRITE_LOCK,))
+            self.peewee.execute_sql(_TAKE_TURN, (f"{PATIENCE_S * 1000:.0f}", _WRITE_LOCK))
 
     def _make_lead(self) -> Lead:
         if self._is_sqlite:
@@ -141,11 +142,3 @@ class _Thread(threading.local):
             yield
         finally:
             self.mode = ""
-
-
-def _make_engine(url: str) -> Engine:
-    try:
-        return make_engine(url)
-    except OSError as error:
-        message = f"the database {name_engine(url)} cannot be made ({error.strerror}); check its folder"
-        raise SeraiError(message, "database-unreachable") from error

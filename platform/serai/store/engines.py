@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
 
-from serai.domain.errors import Invalid
-
-Engine: TypeAlias = PooledSqliteDatabase | PooledPostgresqlDatabase
+from serai.domain.errors import Invalid, SeraiError
 
 MAX_CONNECTIONS = 64
 PATIENCE_S = 30.0  # longest wait for a lock or for a free connection
 _SQLITE = "sqlite:///"
 _POSTGRES = re.compile(r"postgres(?:ql)?://")
 _PRAGMAS = (
+    ("busy_timeout", int(PATIENCE_S * 1000)),
     ("journal_mode", "wal"),
     ("synchronous", "full"),  # a version that was answered for survives a power cut
     ("foreign_keys", 1),
 )
+# A server that does not answer must be noticed: without these a connection hangs for many minutes.
+POSTGRES_PATIENCE: dict[str, Any] = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "keepalives_idle": 30}
+
+
+class PostgresPool(PooledPostgresqlDatabase):  # type: ignore[misc]
+    """Connections to PostgreSQL; those that the server closed meanwhile, as at its restart, are not handed out."""
+
+    def _is_closed(self, conn: Any) -> bool:
+        import psycopg
+
+        try:
+            conn.pgconn.consume_input()  # reads what has arrived, such as the end of the connection; asks nothing
+        except psycopg.OperationalError:
+            conn.close()
+        return bool(super()._is_closed(conn))
+
+
+Engine: TypeAlias = PooledSqliteDatabase | PostgresPool
 
 
 def make_engine(url: str) -> Engine:
@@ -40,12 +58,7 @@ def make_engine(url: str) -> Engine:
             check_same_thread=False,
         )
     if match := _POSTGRES.match(url):
-        return PooledPostgresqlDatabase(
-            f"postgresql://{url[match.end() :]}",
-            max_connections=MAX_CONNECTIONS,
-            timeout=PATIENCE_S,
-            prefer_psycopg3=True,
-        )
+        return _make_postgres(f"postgresql://{url[match.end() :]}")
     raise Invalid(
         f"{name_engine(url)!r} is not the address of a database: use sqlite:///<path> or"
         " postgresql://<user>:<password>@<host>/<database>",
@@ -64,9 +77,21 @@ def name_engine(url: str) -> str:
     """Return what to call the database in messages: its file, or its address without user and password."""
     if path := sqlite_path(url):
         return str(path)
-    return re.sub(r"//[^/?]*@", "//", url.partition("?")[0])
+    return re.sub(r"//.*@", "//", url.partition("?")[0])
+
+
+def _make_postgres(url: str) -> PostgresPool:
+    if importlib.util.find_spec("psycopg") is None:
+        raise SeraiError("PostgreSQL needs a driver: install serai[postgresql]", "database-driver")
+    return PostgresPool(
+        url, max_connections=MAX_CONNECTIONS, timeout=PATIENCE_S, prefer_psycopg3=True, **POSTGRES_PATIENCE
+    )
 
 
 def _make_private_file(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        message = f"the database {path} cannot be opened ({error.strerror}); check its folder"
+        raise SeraiError(message, "database-unreachable") from error

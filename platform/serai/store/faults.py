@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import peewee
+from playhouse.pool import MaxConnectionsExceeded
 
 from serai.domain.errors import SeraiError
 
 # SQLite's primary result codes and PostgreSQL's SQLSTATE (or its class) -> code and sentence.
 _DISK_FULL = ("disk-full", "the disk with the database {where} is full; free some space, then try again")
-_BUSY = ("database-busy", "the database {where} is locked by another program for too long; try again")
+_BUSY = ("database-busy", "the database {where} is busy for too long; try again")
 _READ_ONLY = ("database-read-only", "the database {where} cannot be written; check the owner and mode of its folder")
 _BROKEN = ("database-broken", "the database {where} is damaged; restore it from a backup")
 _IO = ("database-io", "the disk with the database {where} reports errors; check the disk")
@@ -56,6 +57,8 @@ def told_plainly(where: str) -> Iterator[None]:
         yield
     except (peewee.IntegrityError, peewee.ProgrammingError, peewee.DataError):
         raise
+    except MaxConnectionsExceeded as error:
+        raise SeraiError(_BUSY[1].format(where=where), _BUSY[0]) from error
     except (peewee.DatabaseError, peewee.InterfaceError) as error:
         cause = find_cause(error)
         code, sentence = classify(cause)

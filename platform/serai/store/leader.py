@@ -9,6 +9,8 @@ from typing import Protocol
 
 import peewee
 
+from .engines import POSTGRES_PATIENCE
+
 
 class Lead(Protocol):
     """The right to run the jobs of a database."""
@@ -49,7 +51,9 @@ class AdvisoryLead:
     """A PostgreSQL session lock on a connection of its own: the lead is lost with the connection, never shared."""
 
     def __init__(self, engine: peewee.PostgresqlDatabase, lock_id: int) -> None:
-        self._session = peewee.PostgresqlDatabase(engine.database, prefer_psycopg3=True, thread_safe=False)
+        self._session = peewee.PostgresqlDatabase(
+            engine.database, prefer_psycopg3=True, thread_safe=False, **POSTGRES_PATIENCE
+        )
         self._lock_id = lock_id
         self._held = False
 

@@ -79,7 +79,6 @@ def fail_version(db: Database, name: str, number: int, run: int, outcome: Reason
         if row.incumbent is not None:
             text = f"serves again because version {number} failed"
             add_event(db, now, "version.returned", name, row.incumbent, text=text)
-        log.info("%s: version %d failed (%s), active is %s", name, number, outcome.code, row.incumbent)
         return True
 
 
@@ -90,7 +89,6 @@ def finish_handover(db: Database, name: str, active: int, incumbent: int, now: d
             return False
         update_deployment(db, name, now, incumbent=None, handing=None)
         add_event(db, now, "version.handed-over", name, active, text=f"took over from version {incumbent}")
-        log.info("%s: version %d took over from %d", name, active, incumbent)
         return True
 
 
@@ -100,7 +98,6 @@ def choose_handover(db: Database, name: str, active: int, incumbent: int, mode: 
         if not _is_handing(db, name, active, incumbent):
             return False
         update_deployment(db, name, now, handing=mode.value)
-        log.info("%s: version %d takes over from %d by %s", name, active, incumbent, mode.value)
         return True
 
 

@@ -1,0 +1,73 @@
+"""Tokens of the control plane."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from serai.domain.errors import Invalid, NotFound
+from serai.plugin.identity import Permission
+from serai.store import tokens
+from serai.store.database import Database
+
+from tests.store.intent import NOW, later
+
+
+def test_token_is_found_by_its_plaintext_alone(db: Database) -> None:
+    permissions = {Permission.READ, Permission.WRITE}
+    token, plaintext = tokens.create_token(db, "laptop", "ann", permissions, NOW, later(60))
+    assert plaintext.startswith("serai_")
+    assert plaintext.startswith(token.prefix)
+    assert len(plaintext) - len(token.prefix) > 30, "a list must not give the token away"
+    assert (token.name, token.login, token.permissions) == ("laptop", "ann", frozenset(permissions))
+    assert (token.created_at, token.expires_at, token.last_used_at) == (NOW, later(60), None)
+    assert tokens.find_token(db, plaintext, NOW) == token
+    assert tokens.list_tokens(db) == [token]
+    digest = hashlib.sha256(plaintext.encode()).hexdigest()
+    for wrong in ("", "serai_", plaintext[:-1], plaintext + "x", plaintext.upper(), digest, "serai_\udcff\0"):
+        assert tokens.find_token(db, wrong, NOW) is None
+
+
+def test_plaintext_is_stored_nowhere(db: Database) -> None:
+    _, plaintext = tokens.create_token(db, "laptop", "ann", [Permission.ADMIN], NOW)
+    with db.read():
+        rows = repr(db.peewee.execute_sql("SELECT * FROM token").fetchall())
+    assert plaintext not in rows
+    assert plaintext[20:] not in rows
+
+
+def test_token_expires(db: Database) -> None:
+    token, plaintext = tokens.create_token(db, "ci", "ann", [Permission.READ], NOW, later(60))
+    assert tokens.find_token(db, plaintext, later(59.9)) == token
+    assert tokens.find_token(db, plaintext, later(60)) is None
+    with pytest.raises(Invalid, match="has passed already"):
+        tokens.create_token(db, "ci", "ann", [Permission.READ], NOW, NOW)
+
+
+def test_revoked_token_is_unknown_at_once(db: Database) -> None:
+    (first, plaintext), (second, _) = (tokens.create_token(db, "x", "ann", [Permission.READ], NOW) for _ in range(2))
+    tokens.revoke_token(db, first.id)
+    assert tokens.find_token(db, plaintext, NOW) is None
+    assert tokens.list_tokens(db) == [second]
+    with pytest.raises(NotFound, match=f"no token with the id {first.id}"):
+        tokens.revoke_token(db, first.id)
+    tokens.touch_token(db, first.id, NOW)
+
+
+def test_id_of_a_revoked_token_is_not_used_again(db: Database) -> None:
+    old, _ = tokens.create_token(db, "x", "ann", [Permission.READ], NOW)
+    tokens.revoke_token(db, old.id)
+    assert tokens.create_token(db, "x", "ann", [Permission.READ], NOW)[0].id > old.id
+
+
+@pytest.mark.parametrize(
+    ("uses", "noted"),
+    [([0], 0), ([0, 59], 0), ([0, 60], 60), ([0, 30, 61, 100], 61), ([5000, 100], 100)],
+)
+def test_use_is_noted_once_a_minute(db: Database, uses: list[float], noted: float) -> None:
+    token, plaintext = tokens.create_token(db, "x", "ann", [Permission.READ], NOW)
+    for seconds in uses:
+        tokens.touch_token(db, token.id, later(seconds))
+    found = tokens.find_token(db, plaintext, NOW)
+    assert found is not None
+    assert found.last_used_at == later(noted)
