@@ -1,1 +1,1 @@
-"""The embedded scheduler: replicas as processes of this machine."""
+"""The embedded scheduler: replicas as processes of this machine, each kept by a small supervisor (`shim`)."""
