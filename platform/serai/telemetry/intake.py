@@ -1,25 +1,27 @@
-"""What the server does with the windows that gateways send: into the store, then to the sinks."""
+"""What the server does with figures: windows of gateways into the store, and all of them to the sinks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 
 from serai.domain.errors import Invalid
+from serai.domain.observation import Usage
 from serai.domain.window import Summary, Window
+from serai.plugin.sink import Sink
 from serai.store.database import Database
 from serai.store.metrics import take_windows
 
-from .sinks import SinkFeed
+from .sinks import FeedLimits, SinkFeed
 
 
 class Intake:
-    """Takes windows; safe to use from any thread."""
+    """Takes figures; safe to use from any thread. `feed` tells how the sinks are doing."""
 
-    def __init__(self, db: Database, sinks: SinkFeed) -> None:
+    def __init__(self, db: Database, sinks: Mapping[str, Sink], limits: FeedLimits | None = None) -> None:
         self._db = db
-        self._sinks = sinks
+        self.feed = SinkFeed(sinks, limits)
 
     def take(self, windows: Sequence[Window]) -> int:
         """Return how many windows are stored now: all, those that were taken before included.
@@ -29,8 +31,16 @@ class Intake:
         """
         for window in windows:
             _check(window)
-        self._sinks.write_windows(take_windows(self._db, windows))
+        self.feed.write_windows(take_windows(self._db, windows))
         return len(windows)
+
+    def take_usage(self, samples: Sequence[Usage]) -> None:
+        """Pass one sample of each replica on to the sinks."""
+        self.feed.write_usage(samples)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Let the sinks take what waits. The database and the sinks stay open: they belong to who made them."""
+        self.feed.close(timeout_s)
 
 
 def _check(window: Window) -> None:
