@@ -15,6 +15,7 @@ from serai.jobs.clockwork import Clockwork
 from serai.plugin.context import PluginContext
 from serai.plugin.registry import load_plugins
 from serai.plugin.scheduler import Scheduler
+from serai.plugin.sink import Sink
 from serai.reconcile.announce import Announcer
 from serai.reconcile.changes import Changes
 from serai.reconcile.cluster import Cluster
@@ -50,6 +51,7 @@ class Composition:
     loop: ReconcileLoop
     clockwork: Clockwork
     intake: Intake
+    sinks: tuple[Sink, ...]
 
     def start(self) -> None:
         self.loop.start()
@@ -65,6 +67,8 @@ class Composition:
             scheduler.close()
         self.loop.close()
         self.intake.close()
+        for sink in self.sinks:
+            sink.close()
         core.plugins.close()
         core.metrics.close()
         core.db.close()
@@ -103,7 +107,8 @@ def compose(
         clock,
     )
     loop = ReconcileLoop(reconciler, drains, configuration.tick)
-    intake = Intake(metrics, plugins.make_sinks(make_context))
+    sinks = plugins.make_sinks(make_context)
+    intake = Intake(metrics, sinks)
     lifecycle = Lifecycle(
         db, blobs, plugins, scheduler, cluster, loop.nudge, lambda n, v: delete_metrics(metrics, n, v), clock
     )
@@ -127,7 +132,9 @@ def compose(
         clock=clock,
         started_at=clock(),
     )
-    return Composition(core, reconciler, loop, Clockwork(core, loop, intake, configuration), intake)
+    return Composition(
+        core, reconciler, loop, Clockwork(core, loop, intake, configuration), intake, tuple(sinks.values())
+    )
 
 
 def _choose(schedulers: dict[str, Scheduler], name: str) -> Scheduler:

@@ -75,6 +75,6 @@ class Clockwork:
             events.prune_events(self._core.db, now - timedelta(seconds=self._configuration.keep_events))
             prune_metrics(self._core.metrics, now)
             used = {version.spec.bundle for version in versions.all_versions(self._core.db)}
-            self._core.blobs.sweep(used, (now - YOUNG_BUNDLE).timestamp())
+            self._core.blobs.sweep(used, YOUNG_BUNDLE)
         except SeraiError as error:
             log.warning("cleaning up failed: %s", error.message)
