@@ -11,7 +11,8 @@ class GatewayConfig:
     """`server` is the address of the control plane; `data` the folder that is this gateway's alone.
 
     `token_file` is read anew for every call, so a token can be replaced under a running gateway. `port` 0 takes a
-    free one. `domain` "" routes by path only. `hold_limit` is per deployment; `spool_limit_bytes` bounds the figures kept while the server is away.
+    free one. `domain` "" routes by path only. `hold_limit` is per deployment; `spool_limit_bytes` bounds the figures
+    kept while the server is away.
     """
 
     server: str

@@ -7,6 +7,7 @@ import logging
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
 
 from .problems import MIME_TYPE, Problem
 
@@ -27,6 +28,22 @@ class Connection(web.RequestHandler):
 
     __slots__ = ()
 
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, and tell the request that reads its body if that cannot be read on.
+
+        The parser queues its error like another request, which would leave the body waiting for ever. Nothing but an
+        error can be queued while the body before it has not ended.
+        """
+        super().data_received(data)
+        request = self._current_request
+        if self._messages and request is not None and not request.content.is_eof():
+            request.content.set_exception(RequestPayloadError("the body is framed wrongly"))
+
+    def log_exception(self, *args: object, **named: object) -> None:
+        """Log faults of the gateway; a body that broke off is none."""
+        if not isinstance(named.get("exc_info"), RequestPayloadError):
+            super().log_exception(*args, **named)
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -39,9 +56,12 @@ class Connection(web.RequestHandler):
             log.error("a connection met a fault of the gateway", exc_info=exc)
             problem = Problem(500, "internal", "the gateway met a fault of its own; its log has it")
         else:
-            reason = " ".join((message or "").split()[:12])
-            problem = Problem(400, "malformed", f"the request is not HTTP/1.1 as the gateway takes it: {reason}")
-        response = web.Response(status=problem.status, body=problem.body(), content_type=MIME_TYPE)
+            reason = (message or "").strip().partition("\n")[0].rstrip(":")[:200]
+            problem = Problem(400, "malformed", f"the request cannot be read: {reason or 'it is not HTTP/1.1'}")
+        headers = {"Server": "serai"}  # instead of the versions of Python and aiohttp
+        response = web.Response(
+            status=problem.status, body=problem.body(), content_type=MIME_TYPE, headers=headers
+        )
         response.force_close()
         return response
 

@@ -1,0 +1,61 @@
+"""What every engine has to do, whatever carries its bytes: subclass EngineContract and give it your engine."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from serai.gateway.engine import Engine, Health, Keep
+from serai.gateway.record import RequestRecord
+from tests.gateway.bench import Bench
+
+Scenario = Callable[..., Awaitable[None]]
+
+DOMAIN = "models.test"
+
+
+def scenario(test: Scenario) -> Callable[..., None]:
+    """Make a test of a coroutine function that takes `bench`."""
+
+    @functools.wraps(test)
+    def run(*args: Any, bench: Any, **more: Any) -> None:
+        bench.runner.run(asyncio.wait_for(test(*args, bench=bench.bench, **more), 30))
+
+    return run
+
+
+class Stage:
+    """A loop and the bench in it."""
+
+    def __init__(self, runner: asyncio.Runner, bench: Bench) -> None:
+        self.runner = runner
+        self.bench = bench
+
+
+class EngineFixture:
+    """Override `make_engine`. It is called inside the loop that the engine will run in."""
+
+    hold_limit = 5
+
+    def make_engine(self, keep: Keep, health: Health) -> Engine:
+        """Return an engine on 127.0.0.1, a free port, DOMAIN and `hold_limit`."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def bench(self) -> Iterator[Stage]:
+        with asyncio.Runner() as runner:
+            bench = runner.run(self._start())
+            try:
+                yield Stage(runner, bench)
+            finally:
+                runner.run(bench.close())
+
+    async def _start(self) -> Bench:
+        records: list[RequestRecord] = []
+        engine = self.make_engine(records.append, lambda: {"engine": "under test"})
+        await engine.start()
+        return Bench(engine, records)

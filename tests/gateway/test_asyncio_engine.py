@@ -1,0 +1,30 @@
+"""The asyncio engine keeps the contract of engines."""
+
+from __future__ import annotations
+
+from serai.gateway.asyncio_engine import AsyncioEngine
+from serai.gateway.engine import Engine, Health, Keep
+from tests.gateway.contract_requests import RequestContract
+from tests.gateway.contract_streams import StreamContract, TimeoutContract, WebSocketContract
+from tests.gateway.engine_contract import DOMAIN, EngineFixture
+
+
+class AsyncioFixture(EngineFixture):
+    def make_engine(self, keep: Keep, health: Health) -> Engine:
+        return AsyncioEngine("127.0.0.1", 0, DOMAIN, keep, health, hold_limit=self.hold_limit)
+
+
+class TestRequests(AsyncioFixture, RequestContract):
+    pass
+
+
+class TestStreams(AsyncioFixture, StreamContract):
+    pass
+
+
+class TestTimeouts(AsyncioFixture, TimeoutContract):
+    pass
+
+
+class TestWebSockets(AsyncioFixture, WebSocketContract):
+    pass
