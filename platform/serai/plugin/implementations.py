@@ -13,6 +13,8 @@ from serai.domain.errors import PluginError, SeraiError
 from . import hookspecs
 
 HOOKS = tuple(name for name, value in vars(hookspecs).items() if name.startswith("serai_") and callable(value))
+# Their answers are objects that are always true, which would open doors and be awaited by nobody.
+_ODD = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,6 @@ def _of_hook(manager: pluggy.PluginManager, hook: str) -> Iterator[Implementatio
     for impl in reversed(list(found)):  # pluggy calls the last one first
         if impl.wrapper or impl.hookwrapper:
             raise PluginError(f"the plugin {impl.plugin_name!r} wraps {hook}; a hook is a plain function here")
-        if inspect.iscoroutinefunction(impl.function) or inspect.isgeneratorfunction(impl.function):
+        if any(is_odd(impl.function) for is_odd in _ODD):
             raise PluginError(f"the plugin {impl.plugin_name!r} implements {hook} as async or as a generator")
         yield Implementation(impl.plugin_name, hook, impl.function, tuple(impl.argnames))
