@@ -1,0 +1,93 @@
+"""`serai events`, `serai capacity`, `serai plugins`: the installation as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from serai.domain.quantity import format_bytes
+
+from .session import Session, connected
+from .words import clean, format_local
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new events.")
+@connected
+def events(session: Session, name: str | None, limit: int, follow: bool) -> None:
+    """Show what happened, and who did it.
+
+    The newest comes last; without NAME it is that of all deployments."""
+    found = list(reversed(session.client.list_events(name, limit=limit)))
+    if session.out.as_json and not follow:
+        session.out.document(found)
+        return
+    _show_events(session, found)
+    if follow:
+        from serai.client.watch import watch_events
+
+        for fresh in watch_events(session.client, name, max((event["id"] for event in found), default=0)):
+            _show_events(session, fresh)
+
+
+def _show_events(session: Session, found: list[Any]) -> None:
+    for event in found:
+        if session.out.as_json:
+            session.out.record(event)
+            continue
+        version = f" v{event['version']}" if event.get("version") else ""
+        actor = f"  by {clean(event['actor'])}" if event.get("actor") else ""
+        what = f"{event['deployment']}{version}  {event['kind']}  {clean(event.get('text') or '')}".rstrip()
+        session.out.say(f"{format_local(event['at'])}  {what}{click.style(actor, dim=True)}")
+
+
+@click.command()
+@connected
+def capacity(session: Session) -> None:
+    """Show what machines have, and who holds it."""
+    found = session.client.load_capacity()
+    if session.out.as_json:
+        session.out.document(found)
+        return
+    rows = [
+        (
+            node["name"],
+            f"{node['cores_taken']:g}/{node['cores']:g}",
+            f"{format_bytes(node['memory_taken'])} of {format_bytes(node['memory'])}",
+            "\n".join(_describe_gpus(node["gpus"])) or "-",
+        )
+        for node in found["nodes"]
+    ]
+    session.out.table(("NODE", "CORES TAKEN", "MEMORY TAKEN", "GPUS"), rows)
+
+
+def _describe_gpus(gpus: list[Mapping[str, Any]]) -> Iterator[str]:
+    for gpu in gpus:
+        memory = f" {format_bytes(gpu['memory'])}" if gpu.get("memory") else ""
+        use = "unhealthy" if not gpu["healthy"] else gpu["taken_by"] or "free"
+        yield f"{gpu['id']} {clean(gpu['model'])}{memory}: {use}"
+
+
+@click.command()
+@connected
+def plugins(session: Session) -> None:
+    """List the server's plugins."""
+    found = session.client.list_plugins()
+    if session.out.as_json:
+        session.out.document(found)
+        return
+    rows = [
+        (
+            plugin["name"],
+            plugin["version"] or "-",
+            click.style("healthy", fg="green") if plugin["healthy"] else click.style("failing", fg="red"),
+            ", ".join(hook.removeprefix("serai_") for hook in plugin["hooks"]),
+            clean(plugin["last_error"]),
+        )
+        for plugin in found
+    ]
+    session.out.table(("PLUGIN", "VERSION", "HEALTH", "HOOKS", "LAST ERROR"), rows)

@@ -1,0 +1,63 @@
+"""`serai logs`: what replicas wrote, kept and new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from .session import Session, connected
+from .target import Target, pick_version, target_argument
+from .words import clean, read_instant
+
+STREAM_COLOURS = {"stderr": "yellow", "system": "cyan"}
+
+
+@click.command()
+@target_argument("NAME[:VERSION][/REPLICA]")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines, over restarts of the server.")
+@click.option("--since", metavar="AGE", help="Only lines of the last 5m, 1h, ..., or from an RFC 3339 time on.")
+@click.option("--grep", metavar="TEXT", help="Only lines that contain TEXT, in capitals or not.")
+@click.option("--tail", type=click.IntRange(0, 10_000), metavar="N", help="Only the last N lines.")
+@click.option("--stream", type=click.Choice(["stdout", "stderr", "system"]), help="Only this stream.")
+@click.option("--timestamps", "-t", is_flag=True, help="Begin each line with its time.")
+@connected
+def logs(session: Session, /, target: Target, follow: bool, timestamps: bool, **wanted: Any) -> None:
+    """Print the log of a version, or follow it.
+
+    Without VERSION it is the one that runs, without REPLICA the logs of all replicas are merged."""
+    from serai.client.client import LogQuery
+    from serai.client.logs import follow_logs
+
+    number = target.version or pick_version(session.client.get_deployment(target.name), target)
+    query = LogQuery(replica=target.replica, **wanted)
+    lines: Iterable[Any]
+    if follow:
+        lines = follow_logs(session.client, target.name, number, query)
+    else:
+        lines = session.client.list_logs(target.name, number, query)
+    names = _Names()
+    for line in lines:
+        if session.out.as_json:
+            session.out.record(line)
+        else:
+            session.out.say(_format(line, names, timestamps))
+
+
+class _Names:
+    """Tells replicas apart: nothing while there is one, a short name from the second on."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def label(self, replica: str) -> str:
+        self._seen.add(replica)
+        return f"{replica[-8:]} " if len(self._seen) > 1 else ""
+
+
+def _format(line: Mapping[str, Any], names: _Names, timestamps: bool) -> str:
+    time = read_instant(line["at"]).astimezone().strftime("%H:%M:%S.%f")[:-3] + " " if timestamps else ""
+    label = click.style(names.label(line["replica"]), dim=True)
+    text = click.style(clean(line["text"]), fg=STREAM_COLOURS.get(line["stream"]), reset=True)
+    return f"{time}{label}{text}"

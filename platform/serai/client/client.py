@@ -1,0 +1,217 @@
+"""The calls of the server's API as methods. Answers are plain dictionaries, typed in `answers`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, cast
+from urllib.parse import quote
+
+import httpx
+
+from .answers import DeploymentAnswer, EventAnswer, JsonObject, LogLineAnswer, VersionAnswer
+from .transport import READ_TIMEOUT_S, Call, Transport
+
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which lines are wanted: `since` is RFC 3339 or how long ago (`5m`), `grep` a text, `tail` the last so many."""
+
+    replica: str | None = None
+    stream: str | None = None
+    since: str | None = None
+    grep: str | None = None
+    tail: int | None = None
+    page: int = PAGE
+
+    def params(self) -> dict[str, Any]:
+        names = ("replica", "stream", "since", "grep", "tail")
+        return {name: getattr(self, name) for name in names} | {"limit": self.page}
+
+
+ALL_LINES = LogQuery()
+
+
+class Client:
+    """One server and one caller. May be used by many threads.
+
+    Every method raises the SeraiError that the server answered with, or ServerUnavailable once it could not be
+    reached for `patience_s` seconds. Calls that can be repeated without harm are, within that time.
+
+        with Client("http://127.0.0.1:8080", token) as client:
+            client.change_deployment("digits", {"count": 4})
+    """
+
+    def __init__(self, url: str, token: str = "", patience_s: float = 1.0) -> None:
+        self._transport = Transport(url, token, patience_s)
+
+    @property
+    def url(self) -> str:
+        """The server's address, without a slash at its end."""
+        return self._transport.url
+
+    @property
+    def transport(self) -> Transport:
+        """The connection itself, for calls that have no method here."""
+        return self._transport
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # deployments
+
+    def list_deployments(self) -> list[DeploymentAnswer]:
+        """Return all deployments by name."""
+        found: list[DeploymentAnswer] = []
+        params: dict[str, Any] = {"limit": PAGE}
+        while True:
+            page = cast(list[DeploymentAnswer], self._get_list("/deployments", params))
+            found += page
+            if len(page) < PAGE:
+                return found
+            params["after"] = page[-1]["name"]
+
+    def get_deployment(self, name: str) -> DeploymentAnswer:
+        return cast(DeploymentAnswer, self._get(deployment_path(name)))
+
+    def put_deployment(self, name: str, manifest: Mapping[str, Any]) -> tuple[DeploymentAnswer, bool]:
+        """Deploy a manifest (with `bundle`). Return the deployment and whether that made a new version."""
+        response = self._send(Call("PUT", deployment_path(name), json=dict(manifest)))
+        return cast(DeploymentAnswer, response.json()), response.status_code == 201
+
+    def check_fit(self, name: str, manifest: Mapping[str, Any]) -> JsonObject:
+        """Return the fit of a manifest, `{verdict, placeable, reason, nodes}`, changing nothing."""
+        call = Call("PUT", deployment_path(name), json=dict(manifest), params={"dry_run": "1"})
+        return cast(JsonObject, self._send(call).json())
+
+    def change_deployment(self, name: str, values: Mapping[str, Any]) -> DeploymentAnswer:
+        """Change settings: count, access, handover, scaling, timeouts."""
+        call = Call("PATCH", deployment_path(name), json=dict(values))
+        return cast(DeploymentAnswer, self._send(call).json())
+
+    def delete_deployment(self, name: str) -> None:
+        """Delete it with all its versions. Conflict while one is active."""
+        self._send(Call("DELETE", deployment_path(name)))
+
+    def stop_deployment(self, name: str) -> DeploymentAnswer:
+        """Stop whatever it runs."""
+        return cast(DeploymentAnswer, self._send(Call("POST", f"{deployment_path(name)}/stop")).json())
+
+    # versions
+
+    def get_version(self, name: str, number: int) -> VersionAnswer:
+        return cast(VersionAnswer, self._get(version_path(name, number)))
+
+    def start_version(self, name: str, number: int) -> None:
+        self._send(Call("POST", f"{version_path(name, number)}/start"))
+
+    def stop_version(self, name: str, number: int) -> None:
+        self._send(Call("POST", f"{version_path(name, number)}/stop"))
+
+    def delete_version(self, name: str, number: int) -> None:
+        """Delete an inactive version for good. Conflict while it is active."""
+        self._send(Call("DELETE", version_path(name, number)))
+
+    def list_logs(self, name: str, number: int, wanted: LogQuery = ALL_LINES) -> Iterator[LogLineAnswer]:
+        """Yield the kept lines of a version, oldest first."""
+        params = wanted.params()
+        while True:
+            page = self._get(f"{version_path(name, number)}/logs", params)
+            yield from cast(list[LogLineAnswer], page["lines"])
+            if len(page["lines"]) < wanted.page or wanted.tail is not None:
+                return
+            params |= {"after": page["next"]}
+
+    # figures
+
+    def load_requests(self, name: str, params: Mapping[str, Any]) -> JsonObject:
+        """Return counts and times of requests: `{total, buckets}`; params from, to, interval, version, ..."""
+        return cast(JsonObject, self._get(f"{deployment_path(name)}/metrics/requests", params))
+
+    def load_system(self, name: str, params: Mapping[str, Any]) -> JsonObject:
+        return cast(JsonObject, self._get(f"{deployment_path(name)}/metrics/system", params))
+
+    # the installation
+
+    def list_events(self, name: str | None = None, after: int | None = None, limit: int = 50) -> list[EventAnswer]:
+        """Return the newest lines of the timeline (of one deployment), newest first."""
+        path = f"{deployment_path(name)}/events" if name else "/events"
+        return cast(list[EventAnswer], self._get_list(path, {"after": after, "limit": limit}))
+
+    def whoami(self) -> JsonObject:
+        """Return `{login, permissions}` of the token in use."""
+        return cast(JsonObject, self._get("/whoami"))
+
+    def load_capacity(self) -> JsonObject:
+        """Return `{nodes: [...]}`: what each machine has, and what is promised."""
+        return cast(JsonObject, self._get("/capacity"))
+
+    def list_plugins(self) -> list[JsonObject]:
+        return cast(list[JsonObject], self._get_list("/plugins"))
+
+    def list_tokens(self) -> list[JsonObject]:
+        return cast(list[JsonObject], self._get_list("/tokens"))
+
+    def create_token(self, values: Mapping[str, Any]) -> JsonObject:
+        """Return the new token with its plain text, which is never shown again."""
+        return cast(JsonObject, self._send(Call("POST", "/tokens", json=dict(values), idempotent=False)).json())
+
+    def revoke_token(self, token_id: int) -> None:
+        self._send(Call("DELETE", f"/tokens/{token_id}"))
+
+    # bundles
+
+    def bundle_offset(self, digest: str) -> int | None:
+        """Return how many bytes of the bundle `sha256:<hex>` the server has, None when it has all of it."""
+        response = self._send(Call("HEAD", bundle_path(digest), accept=frozenset({404})))
+        offset = str(response.headers.get("upload-offset", ""))
+        if response.status_code != 404:
+            return None
+        return int(offset) if offset.isdecimal() else 0
+
+    # reading
+
+    def read(self, path: str, index: int, wait_s: float) -> tuple[Any, int]:
+        """Return (answer, index) of a blocking read: at once if it is newer than `index`, else within `wait_s`."""
+        params = {"index": index, "wait": f"{wait_s:g}s"} if index else {}
+        response = self._send(Call("GET", path, params=params, read_timeout_s=wait_s + READ_TIMEOUT_S))
+        value = str(response.headers.get("x-serai-index", ""))
+        return response.json(), int(value) if value.isdecimal() else 0
+
+    def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        return self._send(Call("GET", path, params=params or {})).json()
+
+    def _get_list(self, path: str, params: Mapping[str, Any] | None = None) -> Sequence[Any]:
+        value = self._get(path, params)
+        return cast(Sequence[Any], value)
+
+    def _send(self, call: Call) -> httpx.Response:
+        return self._transport.send(call)
+
+
+def deployment_path(name: str) -> str:
+    return f"/deployments/{_part(name)}"
+
+
+def version_path(name: str, number: int) -> str:
+    return f"{deployment_path(name)}/versions/{number}"
+
+
+def bundle_path(digest: str) -> str:
+    return f"/bundles/{digest}"
+
+
+def _part(text: str) -> str:
+    """Return `text` as one part of a path, whatever it holds."""
+    return quote(text, safe="") or "-"
