@@ -12,7 +12,7 @@ class PluginContext:
     """Where and how a plugin works.
 
     `data_dir` is the plugin's own folder (it may not exist yet). `settings` is its table of serai.toml
-    (`[plugins.<name>]`). `bundle_path` returns the file of a bundle `sha256:<hex>` and raises NotFound.
+    (`[plugin.<name>]`). `bundle_path` returns the file of a bundle `sha256:<hex>` and raises NotFound.
     `server_url` is where this server answers, without a slash at the end.
     """
 
