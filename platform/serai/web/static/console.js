@@ -1,0 +1,240 @@
+// The test page: sends the form's request through the relay and shows the answer as it streams.
+import { copyText } from "./copy.js";
+import { addChunk, endAnswer, makeAnswer } from "./console_answer.js";
+import { makeCurl, makePython } from "./console_code.js";
+import { makeHistory } from "./console_history.js";
+import { checkJson, decodeText, encodeText, makeBody, makeHeaders, makeTarget } from "./console_request.js";
+import { makePairs } from "./pairs.js";
+
+const $ = (id) => document.getElementById(id);
+const { name, url } = $("console").dataset;
+const csrf = document.querySelector("meta[name=csrf]").content;
+const editors = {
+  query: makePairs($("query"), "Parameter"),
+  headers: makePairs($("headers"), "Header"),
+  form: makePairs($("form-fields"), "Field"),
+  multipart: makePairs($("multipart-fields"), "Field", true),
+};
+const history = makeHistory(name, $("history-list"), $("history-clear"), writeRequest);
+let going = null; // the exchange that is going on
+
+function readRequest() {
+  return {
+    method: $("method").value.trim().toUpperCase() || "GET",
+    path: $("path").value.trim() || "/",
+    query: editors.query.read(),
+    headers: editors.headers.read(),
+    version: $("ask-version").value,
+    kind: kindOf(),
+    json: $("json").value,
+    text: $("text").value,
+    textType: $("text-type").value.trim(),
+    form: editors.form.read(),
+    multipart: editors.multipart.read(),
+    file: $("file").files[0],
+  };
+}
+
+function writeRequest(request) {
+  $("method").value = request.method;
+  $("path").value = request.path;
+  for (const [key, editor] of Object.entries(editors)) editor.write(request[key]);
+  $("json").value = request.json;
+  $("text").value = request.text;
+  $("text-type").value = request.textType;
+  document.querySelector(`input[name=kind][value=${request.kind}]`).checked = true;
+  showKind();
+  showTarget();
+}
+
+function kindOf() {
+  return document.querySelector("input[name=kind]:checked").value;
+}
+
+function showKind() {
+  for (const part of document.querySelectorAll(".body-kind")) part.hidden = part.dataset.kind !== kindOf();
+  const hasBody = kindOf() !== "none";
+  if (hasBody && $("method").value === "GET") $("method").value = "POST";
+  showJsonState();
+}
+
+function showTarget() {
+  $("ask-url").textContent = url.replace(/\/$/, "") + makeTarget(readRequest());
+}
+
+function showJsonState() {
+  const problem = checkJson($("json").value);
+  $("json-state").textContent = problem ? `Not JSON: ${problem}` : "Valid JSON";
+  $("json").toggleAttribute("aria-invalid", Boolean(problem));
+  if (problem) $("json").setAttribute("aria-invalid", "true");
+}
+
+async function send() {
+  stop();
+  const request = readRequest();
+  const exchange = { id: crypto.randomUUID?.() ?? String(Math.random()), ended: new AbortController(), began: performance.now() };
+  going = exchange;
+  showGoing(true);
+  showProblem("");
+  showStatus([["quiet", "Waiting for the answer…"]]);
+  try {
+    const response = await relay(request, exchange);
+    if (response.headers.has("X-Test-Refused")) return refuse(await response.json());
+    if (!response.headers.has("X-Test-Status")) throw new Error(response.status === 401 || response.status === 403 ? "Sign in again, then reload this page." : `The server answered ${response.status}.`);
+    await receive(request, exchange, response);
+  } catch (error) {
+    if (!exchange.ended.signal.aborted) refuse({ detail: error instanceof TypeError ? "The server is away. Try again when it is back." : error.message });
+    else if (!exchange.answer) showStatus([["quiet", "Stopped before the answer began."]]);
+  } finally {
+    if (going === exchange) {
+      going = null;
+      showGoing(false);
+    }
+  }
+}
+
+async function relay(request, exchange) {
+  const { blob, type } = await makeBody(request);
+  const headers = {
+    "X-CSRF-Token": csrf,
+    "X-Serai-Live": "1",
+    "X-Test-Id": exchange.id,
+    "X-Test-Method": request.method,
+    "X-Test-Path": encodeText(makeTarget(request)),
+    "X-Test-Headers": encodeText(JSON.stringify(makeHeaders(request, type))),
+    "X-Test-Version": request.version,
+    "Content-Type": "application/octet-stream",
+  };
+  return fetch(`/d/${name}/test/send`, { method: "POST", headers, body: blob, signal: exchange.ended.signal });
+}
+
+async function receive(request, exchange, response) {
+  const status = response.headers.get("X-Test-Status");
+  const headers = JSON.parse(decodeText(response.headers.get("X-Test-Headers")));
+  const firstByteMs = Number(response.headers.get("X-Test-First-Byte")) * 1000;
+  const type = headers.find(([key]) => key.toLowerCase() === "content-type")?.[1] ?? "";
+  const answer = exchange.answer = makeAnswer($("answer-body"), type);
+  const say = (end) => showAnswerLine(status, firstByteMs, performance.now() - exchange.began, answer.bytes, end);
+  showHeaders(headers);
+  $("answer-tools").hidden = false;
+  showView();
+  say("…");
+  const ticking = setInterval(() => say("…"), 100);
+  let end = "";
+  try {
+    const reader = response.body.getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) addChunk(answer, part.value);
+  } catch {
+    end = exchange.ended.signal.aborted ? "stopped" : "broke off";
+  }
+  clearInterval(ticking);
+  const tookMs = performance.now() - exchange.began;
+  offer(endAnswer(answer), answer);
+  say(end);
+  $("answer-said").textContent = `${status}, ${answer.bytes} bytes in ${formatMs(tookMs)}${end ? `, ${end}` : ""}`;
+  history.add(request, Number(status.split(" ")[0]), tookMs);
+}
+
+function stop() {
+  if (!going) return;
+  going.ended.abort();
+  fetch(`/d/${name}/test/stop`, { method: "POST", headers: { "X-CSRF-Token": csrf, "X-Test-Id": going.id }, keepalive: true }).catch(() => {});
+}
+
+function refuse({ detail }) {
+  showProblem(detail);
+  showStatus([["quiet", "Nothing was answered."]]);
+}
+
+function offer(blob, answer) {
+  const save = $("answer-save");
+  if (save.href) URL.revokeObjectURL(save.href);
+  save.href = URL.createObjectURL(blob);
+  save.download = `${name}-answer`;
+  $("answer-copy").onclick = () => copyText(answer.raw.textContent);
+}
+
+function showGoing(isGoing) {
+  $("stop").hidden = !isGoing;
+  $("send").hidden = isGoing;
+  if (isGoing && document.activeElement === $("send")) $("stop").focus();
+  if (!isGoing && document.activeElement === $("stop")) $("send").focus();
+}
+
+function showProblem(text) {
+  $("ask-problem").textContent = text;
+  $("ask-problem").hidden = !text;
+}
+
+function showAnswerLine(status, firstByteMs, totalMs, bytes, end) {
+  showStatus([
+    [`answer-status status-${status[0]}`, status],
+    ["", `first byte ${formatMs(firstByteMs)}`],
+    ["", `total ${formatMs(totalMs)}`],
+    ["", formatBytes(bytes)],
+    ["quiet", end],
+  ]);
+}
+
+function showStatus(parts) {
+  $("answer-line").replaceChildren(...parts.filter(([, text]) => text).map(([css, text]) => {
+    const part = document.createElement("span");
+    part.className = css;
+    part.textContent = text;
+    return part;
+  }));
+}
+
+function showHeaders(headers) {
+  const list = document.createElement("dl");
+  for (const [key, value] of headers) {
+    const term = document.createElement("dt");
+    const text = document.createElement("dd");
+    term.textContent = key;
+    text.textContent = value;
+    list.append(term, text);
+  }
+  $("answer-headers").replaceChildren(list);
+}
+
+function showView() {
+  const view = document.querySelector("input[name=view]:checked").value;
+  const [pretty, raw] = $("answer-body").children;
+  $("answer-headers").hidden = view !== "headers";
+  $("answer-body").hidden = view === "headers";
+  if (!raw) return;
+  pretty.hidden = view !== "pretty";
+  raw.hidden = view !== "raw";
+}
+
+function formatMs(ms) {
+  return ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
+}
+
+function formatBytes(count) {
+  if (count < 1024) return `${count} B`;
+  return count < 1024 ** 2 ? `${(count / 1024).toFixed(1)} KiB` : `${(count / 1024 ** 2).toFixed(1)} MiB`;
+}
+
+async function copyAs(text) {
+  await copyText(text);
+  $("copy-state").textContent = "Copied";
+  setTimeout(() => { $("copy-state").textContent = ""; }, 1500);
+}
+
+$("ask").addEventListener("submit", (event) => { event.preventDefault(); send(); });
+$("ask").addEventListener("input", showTarget);
+$("ask").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); send(); }
+});
+$("stop").addEventListener("click", stop);
+$("json").addEventListener("input", showJsonState);
+$("json-tidy").addEventListener("click", () => {
+  if (!checkJson($("json").value)) $("json").value = JSON.stringify(JSON.parse($("json").value), null, 2);
+});
+$("copy-curl").addEventListener("click", () => copyAs(makeCurl(url, readRequest())));
+$("copy-python").addEventListener("click", () => copyAs(makePython(url, readRequest())));
+for (const radio of document.querySelectorAll("input[name=kind]")) radio.addEventListener("change", showKind);
+for (const radio of document.querySelectorAll("input[name=view]")) radio.addEventListener("change", showView);
+showKind();
+showTarget();

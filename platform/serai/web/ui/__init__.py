@@ -1,0 +1,44 @@
+"""The web pages: one blueprint, one small class per page, all of them fed by the `Core` they are given."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from serai.reconcile.core import Core
+
+from .assets import Assets
+from .capacity import CapacityPage
+from .console import ConsolePage
+from .deploy import DeployPages
+from .deployments import DeploymentsPage
+from .events import EventsPage
+from .frame import Frame
+from .live import LiveReads
+from .logs import LogPages
+from .overview import OverviewPage
+from .settings import SettingsPage
+from .signin import SigninPages
+from .versions import VersionPages
+
+
+def make_ui(core: Core) -> Blueprint:
+    """Return the pages of `core`, to be registered at the root of the server."""
+    ui = Blueprint("ui", "serai.web", template_folder="templates")
+    assets = Assets()
+    Frame(core, assets).register(ui)
+    for page in (
+        assets,
+        SigninPages(core),
+        LiveReads(core),
+        DeploymentsPage(core),
+        DeployPages(core),
+        OverviewPage(core),
+        VersionPages(core),
+        LogPages(core),
+        ConsolePage(core),
+        SettingsPage(core),
+        EventsPage(core),
+        CapacityPage(core),
+    ):
+        page.register(ui)
+    return ui

@@ -1,0 +1,16 @@
+"""The sentences that a page shows after a form was sent. They travel as a word in the address, never as text."""
+
+from __future__ import annotations
+
+NOTES = {
+    "deployed": "A new version was made and is being started.",
+    "unchanged": "Nothing is different from the newest version, so no new version was made.",
+    "restarted": "Nothing is different from an earlier version, so that one is being started.",
+    "started": "The version is being started.",
+    "stopped": "The version is being stopped; requests in flight are finished first.",
+    "version-deleted": "The version was deleted.",
+    "deleted": "The deployment was deleted.",
+    "saved": "Saved.",
+    "scaled": "The number of replicas was changed.",
+    "signed-out": "You are signed out.",
+}

@@ -1,0 +1,108 @@
+"""Signing in with a pasted token or a one-time address, and signing out."""
+
+from __future__ import annotations
+
+import flask
+from flask import Blueprint
+from werkzeug.wrappers import Response
+
+from serai.domain.errors import Conflict, NotFound, Unauthenticated
+from serai.plugin import Credentials, Identity
+from serai.reconcile.core import Core
+from serai.store import tokens
+from serai.web.session import COOKIE, LIFETIME, Session, dump_session
+
+from .login_codes import LoginCodes
+from .viewer import find_viewer, get_viewer
+
+SESSION_NAME = "browser session"
+
+
+class SigninPages:
+    """`/login` and `/logout`."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._codes = LoginCodes(core.secret_key)
+
+    def register(self, ui: Blueprint) -> None:
+        ui.get("/login", endpoint="login")(self.show)
+        ui.post("/login", endpoint="sign_in")(self.sign_in)
+        ui.post("/logout", endpoint="sign_out")(self.sign_out)
+
+    def show(self) -> Response | tuple[str, int]:
+        """Show the form, or sign in at once with a code."""
+        code = flask.request.args.get("code")
+        if code:
+            return self._take_code(code)
+        if find_viewer(self._core):
+            return flask.redirect(read_next())
+        return show_form(None)
+
+    def sign_in(self) -> Response | tuple[str, int]:
+        """Make a session of the pasted token."""
+        pasted = flask.request.form.get("token", "").strip()
+        now = self._core.clock()
+        try:
+            identity = self._core.plugins.authenticate(Credentials(pasted, flask.request.remote_addr or ""))
+        except Unauthenticated as error:
+            return show_form(error)
+        token = tokens.find_token(self._core.db, pasted, now)
+        return self._open_session(identity, token.id if token else 0)
+
+    def sign_out(self) -> Response:
+        """End the session, for other holders of its cookie as well."""
+        session_token = tokens.find_token(self._core.db, get_viewer().session.token, self._core.clock())
+        if session_token is not None:
+            self._revoke(session_token.id)
+        response = flask.redirect(flask.url_for("ui.login", note="signed-out"))
+        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
+        return response
+
+    def _take_code(self, code: str) -> Response | tuple[str, int]:
+        try:
+            granted = self._codes.redeem(code, self._core.clock())
+        except Unauthenticated as error:
+            return show_form(error)
+        return self._open_session(Identity(granted.login, granted.permissions), 0)
+
+    def _open_session(self, identity: Identity, made_from: int) -> Response:
+        now = self._core.clock()
+        self._sweep()
+        _, plaintext = tokens.create_token(
+            self._core.db, SESSION_NAME, identity.login, identity.permissions, now, now + LIFETIME
+        )
+        response = flask.redirect(read_next())
+        response.set_cookie(
+            COOKIE,
+            dump_session(self._core.secret_key, Session(plaintext, made_from)),
+            max_age=LIFETIME,
+            httponly=True,
+            samesite="Lax",
+            secure=flask.request.is_secure,
+        )
+        return response
+
+    def _sweep(self) -> None:
+        """Forget sessions that ended by themselves."""
+        now = self._core.clock()
+        for token in tokens.list_tokens(self._core.db):
+            if token.name == SESSION_NAME and token.expires_at is not None and token.expires_at < now:
+                self._revoke(token.id)
+
+    def _revoke(self, token_id: int) -> None:
+        try:
+            tokens.revoke_token(self._core.db, token_id)
+        except (NotFound, Conflict):  # another request was faster
+            return
+
+
+def show_form(error: Unauthenticated | None) -> tuple[str, int]:
+    return flask.render_template("serai/login.html", error=error, next=read_next()), 401 if error else 200
+
+
+def read_next() -> str:
+    """Return the page to go to after signing in: one of ours, never another site's."""
+    target = flask.request.values.get("next", "/")
+    is_ours = target.startswith("/") and not target.startswith(("//", "/\\")) and "\n" not in target
+    return target if is_ours else "/"
