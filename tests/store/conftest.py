@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from serai.store.database import Database
 
+from serai.store.database import Database
 from tests.postgres import PostgresServer, Unavailable, running_postgres
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from serai.domain.deployment import Access, HandoverMode, Scaling, Settings, Timeouts
 from serai.domain.errors import Conflict, NotFound
 from serai.store import deployments, events, secrets, versions
 from serai.store.database import Database
-
 from tests.store.intent import NOW, SPEC, add_deployment, kinds, later
 
 RICH = Settings(7, Access.KEYS, HandoverMode.REPLACE, Scaling(1, 9, 3, 0.5), Timeouts(0.5, 1, 2, 3.25))

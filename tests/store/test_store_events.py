@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from serai.store import events
 from serai.store.database import Database
-
 from tests.store.intent import NOW, at_once, later
 
 

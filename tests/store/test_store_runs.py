@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from serai.domain.deployment import HandoverMode, Progress, Stage
 from serai.domain.reasons import Reason, make_reason
 from serai.store import deployments, events, versions
 from serai.store.database import Database
-
 from tests.store.intent import NOW, add_deployment, kinds, later, make_ready
 
 

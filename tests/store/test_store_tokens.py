@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+
 from serai.domain.errors import Invalid, NotFound
 from serai.plugin.identity import Permission
 from serai.store import tokens
 from serai.store.database import Database
-
 from tests.store.intent import NOW, later
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from serai.domain.errors import Conflict, NotFound
 from serai.domain.quantity import Cpu
 from serai.domain.spec import CheckKind, Gpu, Health, Mount, Placement, Resources, Spec
 from serai.domain.spec_text import digest_spec
 from serai.store import deployments, events, secrets, versions
 from serai.store.database import Database
-
 from tests.store.intent import NOW, SPEC, add_deployment, kinds, later, make_ready
 
 RICH = Spec(
@@ -108,7 +108,9 @@ def test_secret_values_stand_in_their_own_table_alone(db: Database) -> None:
     assert len(set(version.spec.secrets.values())) == 2, "equal values under two names must not look equal"
     with db.read():
         tables = db.peewee.get_tables()
-        holding = {table for table in tables if "välue" in repr(db.peewee.execute_sql(f"SELECT * FROM {table}").fetchall())}
+        holding = {
+            table for table in tables if "välue" in repr(db.peewee.execute_sql(f"SELECT * FROM {table}").fetchall())
+        }
     assert holding == {"secret"}
 
 
@@ -132,7 +134,11 @@ def test_secrets_go_with_their_version(db: Database) -> None:
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.dictionaries(st.text("AB_", min_size=1, max_size=3), st.text(st.characters(codec="utf-8", exclude_characters="\0"))))
+@given(
+    st.dictionaries(
+        st.text("AB_", min_size=1, max_size=3), st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+    )
+)
 def test_any_secret_comes_back(db: Database, values: dict[str, str]) -> None:
     with db.write():
         if "digits" not in {deployment.name for deployment in deployments.list_deployments(db)}:

@@ -15,7 +15,7 @@ from serai.domain.errors import SeraiError
 from .engines import PATIENCE_S, Engine, make_engine, name_engine
 from .faults import told_plainly
 from .leader import AdvisoryLead, FileLead, Lead
-from .migrations import MIGRATIONS, Migration, migrate
+from .migrations import MIGRATIONS, Migration, find_missing, migrate
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,10 @@ class Database:
     so that several databases live in one process. A fault of the database is a SeraiError with a sentence.
     """
 
-    def __init__(self, url: str, engine: Engine) -> None:
+    def __init__(self, url: str, engine: Engine, patience_s: float = PATIENCE_S) -> None:
         self.name = name_engine(url)
         self.peewee: Engine = engine
+        self._patience_s = patience_s
         self._is_sqlite = isinstance(engine, peewee.SqliteDatabase)
         self._writing = threading.RLock()
         self._thread = _Thread()
@@ -42,15 +43,20 @@ class Database:
         self._lead = self._make_lead()
 
     @classmethod
-    def open(cls, url: str, migrations: tuple[Migration, ...] = MIGRATIONS) -> Database:
+    def open(cls, url: str, migrations: tuple[Migration, ...] = MIGRATIONS, patience_s: float = PATIENCE_S) -> Database:
         """Return the database at `sqlite:///<path>` or `postgresql://...`, made and brought up to date as needed.
+
+        Whoever finds it busy waits for at most `patience_s` seconds.
 
         Raise Invalid for another address, SeraiError where it cannot be opened or was written by a newer Serai.
         """
-        db = cls(url, make_engine(url))
+        db = cls(url, make_engine(url, patience_s), patience_s)
         try:
-            with db.write():
-                migrate(db.peewee, migrations, db.name)
+            with db.read():  # nothing is written where nothing has to be: a server on a full disk can say so
+                is_current = not find_missing(db.peewee, migrations, db.name)
+            if not is_current:
+                with db.write():
+                    migrate(db.peewee, migrations, db.name)
         except BaseException:
             db.close()
             raise
@@ -105,7 +111,7 @@ class Database:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         # Within a process threads queue here: SQLite's own waiting is polling, and unfair.
-        if not self._writing.acquire(timeout=PATIENCE_S):
+        if not self._writing.acquire(timeout=self._patience_s):
             raise SeraiError(f"the database {self.name} is busy for too long; try again", "database-busy")
         try:
             yield
@@ -122,7 +128,7 @@ class Database:
 
     def _lock(self) -> None:
         if not self._is_sqlite:
-            self.peewee.execute_sql(_TAKE_TURN, (f"{PATIENCE_S * 1000:.0f}", _WRITE_LOCK))
+            self.peewee.execute_sql(_TAKE_TURN, (f"{self._patience_s * 1000:.0f}", _WRITE_LOCK))
 
     def _make_lead(self) -> Lead:
         if self._is_sqlite:

@@ -13,11 +13,10 @@ from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
 from serai.domain.errors import Invalid, SeraiError
 
 MAX_CONNECTIONS = 64
-PATIENCE_S = 30.0  # longest wait for a lock or for a free connection
+PATIENCE_S = 30.0
 _SQLITE = "sqlite:///"
 _POSTGRES = re.compile(r"postgres(?:ql)?://")
 _PRAGMAS = (
-    ("busy_timeout", int(PATIENCE_S * 1000)),
     ("journal_mode", "wal"),
     ("synchronous", "full"),  # a version that was answered for survives a power cut
     ("foreign_keys", 1),
@@ -42,8 +41,10 @@ class PostgresPool(PooledPostgresqlDatabase):  # type: ignore[misc]
 Engine: TypeAlias = PooledSqliteDatabase | PostgresPool
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, patience_s: float = PATIENCE_S) -> Engine:
     """Return a pooled peewee database for `sqlite:///<path>` or `postgresql://...`; nothing is connected yet.
+
+    `patience_s` is the longest wait for a lock or for a free connection.
 
     The path is taken as it is written (no escapes); its folder and file are made where missing, the file for its
     owner's eyes only, because it holds secrets. Raise Invalid(code="database-url") for any other address.
@@ -52,13 +53,13 @@ def make_engine(url: str) -> Engine:
         _make_private_file(path)
         return PooledSqliteDatabase(
             str(path),
-            pragmas=_PRAGMAS,
+            pragmas=(("busy_timeout", round(patience_s * 1000)), *_PRAGMAS),
             max_connections=MAX_CONNECTIONS,
-            timeout=PATIENCE_S,
+            timeout=patience_s,
             check_same_thread=False,
         )
     if match := _POSTGRES.match(url):
-        return _make_postgres(f"postgresql://{url[match.end() :]}")
+        return _make_postgres(f"postgresql://{url[match.end() :]}", patience_s)
     raise Invalid(
         f"{name_engine(url)!r} is not the address of a database: use sqlite:///<path> or"
         " postgresql://<user>:<password>@<host>/<database>",
@@ -80,11 +81,11 @@ def name_engine(url: str) -> str:
     return re.sub(r"//.*@", "//", url.partition("?")[0])
 
 
-def _make_postgres(url: str) -> PostgresPool:
+def _make_postgres(url: str, patience_s: float) -> PostgresPool:
     if importlib.util.find_spec("psycopg") is None:
         raise SeraiError("PostgreSQL needs a driver: install serai[postgresql]", "database-driver")
     return PostgresPool(
-        url, max_connections=MAX_CONNECTIONS, timeout=PATIENCE_S, prefer_psycopg3=True, **POSTGRES_PATIENCE
+        url, max_connections=MAX_CONNECTIONS, timeout=patience_s, prefer_psycopg3=True, **POSTGRES_PATIENCE
     )
 
 

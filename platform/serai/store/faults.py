@@ -14,7 +14,7 @@ from serai.domain.errors import SeraiError
 # SQLite's primary result codes and PostgreSQL's SQLSTATE (or its class) -> code and sentence.
 _DISK_FULL = ("disk-full", "the disk with the database {where} is full; free some space, then try again")
 _BUSY = ("database-busy", "the database {where} is busy for too long; try again")
-_READ_ONLY = ("database-read-only", "the database {where} cannot be written; check the owner and mode of its folder")
+_READ_ONLY = ("database-read-only", "the database {where} cannot be written; check its permissions")
 _BROKEN = ("database-broken", "the database {where} is damaged; restore it from a backup")
 _IO = ("database-io", "the disk with the database {where} reports errors; check the disk")
 _GONE = ("database-unreachable", "the database {where} cannot be reached; check that it runs and the address is right")

@@ -44,10 +44,11 @@ CREATE TABLE IF NOT EXISTS migration (
 """
 
 
-def migrate(engine: peewee.Database, migrations: Sequence[Migration], where: str) -> None:
-    """Apply the steps that the database lacks; the caller holds the write lock. Raise SeraiError if it is newer."""
-    engine.execute_sql(_TABLE)
-    applied = {number for (number,) in engine.execute_sql("SELECT number FROM migration").fetchall()}
+def find_missing(engine: peewee.Database, migrations: Sequence[Migration], where: str) -> list[Migration]:
+    """Return the steps that the database lacks, in order. Raise SeraiError if it has steps unknown here."""
+    applied: set[int] = set()
+    if engine.table_exists("migration"):
+        applied = {number for (number,) in engine.execute_sql("SELECT number FROM migration").fetchall()}
     known = max(migration.number for migration in migrations)
     if max(applied, default=0) > known:
         raise SeraiError(
@@ -55,9 +56,14 @@ def migrate(engine: peewee.Database, migrations: Sequence[Migration], where: str
             f" knows {known}); install that version again",
             "database-newer",
         )
-    for migration in migrations:
-        if migration.number not in applied:
-            _apply(engine, migration, where)
+    return [migration for migration in migrations if migration.number not in applied]
+
+
+def migrate(engine: peewee.Database, migrations: Sequence[Migration], where: str) -> None:
+    """Apply the steps that the database lacks; the caller holds the write lock, under which it looks again."""
+    engine.execute_sql(_TABLE)
+    for migration in find_missing(engine, migrations, where):
+        _apply(engine, migration, where)
 
 
 def _apply(engine: peewee.Database, migration: Migration, where: str) -> None:
