@@ -487,5 +487,3 @@ class WebSocketContract(EngineFixture):
                 count += 1
         assert count == 64
         await soon(lambda: bench.records)
-
-

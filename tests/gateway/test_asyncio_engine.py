@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from serai.gateway.asyncio_engine import AsyncioEngine
 from serai.gateway.engine import Engine, Health, Keep
+from tests.gateway.contract_replicas import BalanceContract, ClosingContract, HandoverContract, HoldContract
 from tests.gateway.contract_requests import RequestContract
 from tests.gateway.contract_streams import StreamContract, TimeoutContract, WebSocketContract
 from tests.gateway.engine_contract import DOMAIN, EngineFixture
@@ -27,4 +28,20 @@ class TestTimeouts(AsyncioFixture, TimeoutContract):
 
 
 class TestWebSockets(AsyncioFixture, WebSocketContract):
+    pass
+
+
+class TestBalance(AsyncioFixture, BalanceContract):
+    pass
+
+
+class TestHold(AsyncioFixture, HoldContract):
+    pass
+
+
+class TestHandover(AsyncioFixture, HandoverContract):
+    pass
+
+
+class TestClosing(AsyncioFixture, ClosingContract):
     pass

@@ -11,14 +11,14 @@ from serai.domain.routes import RouteTable
 
 from .dispatch import Dispatcher
 from .engine import Engine, Health, Keep
-from .listener import Listener
+from .listener import SERVER, Listener
 from .proxy import Proxy
 from .targets import Targets
 
 _OWN = "/-/"
 _BACKLOG = 1024
 # Requests that are cut at the end get this long to tell their callers and replicas.
-_CUT_S = 1.0
+_CUT_S = 0.5
 
 
 class AsyncioEngine(Engine):
@@ -62,7 +62,8 @@ class AsyncioEngine(Engine):
         if self._server is not None:
             self._server.close()
         await self._proxy.drain(drain_s)
-        await self._listener.shutdown(_CUT_S if self.in_flight else 0.0)
+        self._listener.pre_shutdown()
+        await self._listener.shutdown(_CUT_S)
         self._dispatcher.pool.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -72,5 +73,5 @@ class AsyncioEngine(Engine):
 
     def _answer_own(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.raw_path.partition("?")[0] != "/-/healthz":
-            return web.Response(status=404, text="the gateway's own paths: /-/healthz\n")
-        return web.Response(text=json.dumps(self._health()) + "\n", content_type="application/json")
+            return web.Response(status=404, text="the gateway's own paths: /-/healthz\n", headers=SERVER)
+        return web.Response(text=json.dumps(self._health()) + "\n", content_type="application/json", headers=SERVER)

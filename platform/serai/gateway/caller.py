@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion11
@@ -32,12 +34,13 @@ class Sent(web.StreamResponse):
 
 
 class Caller:
-    """Writes an answer. `keep_alive` starts as the caller asked and is given up where framing or state demand it."""
+    """Writes an answer. `keep_alive` is as the caller asked until framing or `closing` demand otherwise."""
 
-    __slots__ = ("bytes_out", "has_head", "is_head_only", "keep_alive", "request", "takes_chunks")
+    __slots__ = ("_closing", "bytes_out", "has_head", "is_head_only", "keep_alive", "request", "takes_chunks")
 
-    def __init__(self, request: web.BaseRequest) -> None:
+    def __init__(self, request: web.BaseRequest, closing: asyncio.Event) -> None:
         self.request = request
+        self._closing = closing
         self.keep_alive = request.keep_alive
         self.takes_chunks = request.version >= HttpVersion11
         self.is_head_only = request.method == "HEAD"
@@ -63,7 +66,8 @@ class Caller:
             transport.abort()
 
     def connection_line(self) -> bytes:
-        """Return the header line that HTTP demands for this caller, often none."""
+        """Return the header line that HTTP demands for this caller, often none. Decides about the connection."""
+        self.keep_alive = self.keep_alive and not self._closing.is_set()
         if not self.keep_alive:
             return b"Connection: close\r\n"
         return b"" if self.takes_chunks else b"Connection: keep-alive\r\n"

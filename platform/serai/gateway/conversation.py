@@ -16,14 +16,13 @@ from .websocket import tunnel
 _SWITCHING = 101
 
 
-async def converse(exchange: Exchange, endpoint: Endpoint, pool: Pool) -> None:
+async def converse(exchange: Exchange, sender: Sender, endpoint: Endpoint, pool: Pool) -> None:
     """Have a replica answer; raise ConnectFailed if it got nothing of the request, Problem if it gave no answer.
 
     A kept connection that turns out to be closed is replaced by a fresh one where nothing could be written to it, or
     where the request may be repeated: its body is at hand and its method idempotent. Anything else could make the
     model do something twice.
     """
-    sender = Sender(exchange)
     kept = pool.take(endpoint.address, asyncio.get_running_loop().time())
     if kept is not None:
         try:

@@ -15,6 +15,7 @@ from .exchange import Exchange
 from .hold import HoldFull, Holds
 from .keys import check_key
 from .problems import Problem, make_not_ready, make_not_running, make_unavailable, make_unknown, read_version
+from .sending import Sender
 from .targets import Target, Targets
 from .timeouts import Limit, TimedOut
 from .upstream import ConnectFailed, Pool
@@ -40,12 +41,14 @@ class Dispatcher:
         self._check_access(exchange, target)
         tried: set[Endpoint] = set()
         refusal: Problem | None = None
+        sender: Sender | None = None
         while True:
             endpoint = await self._find_endpoint(exchange, tried, refusal)
             exchange.found()
+            sender = sender or Sender(exchange)  # it takes the body over, so there is one for all tries
             self.loads.begin(endpoint)
             try:
-                return await converse(exchange, endpoint, self.pool)
+                return await converse(exchange, sender, endpoint, self.pool)
             except ConnectFailed as failure:
                 self.loads.set_aside(endpoint, self._loop.time())
                 tried.add(endpoint)

@@ -26,13 +26,20 @@ Keep = Callable[[RequestRecord], None]
 class Exchange:
     """State of a request. Clocks are loop time; `bytes_in` counts the body as it is sent to the replica."""
 
-    def __init__(self, request: web.BaseRequest, destination: Destination, limits: Timeouts, keep: Keep) -> None:
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        destination: Destination,
+        limits: Timeouts,
+        keep: Keep,
+        closing: asyncio.Event,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._keep = keep
         self._is_kept = False
         self.started = self._loop.time()
         self.request = request
-        self.caller = Caller(request)
+        self.caller = Caller(request, closing)
         self.destination = destination
         self.watch = Watch(limits, self.started, self._loop)
         self.trace = derive_trace(values_of(request.raw_headers, b"traceparent"), secrets.token_hex)

@@ -21,6 +21,8 @@ KEEP_ALIVE_S = 75.0
 # A caller that is still sending when it is refused gets this long to read why.
 LINGER_S = 5.0
 _READ_BYTES = 65536
+# Instead of the versions of Python and aiohttp.
+SERVER = {"Server": "serai"}
 
 
 class Connection(web.RequestHandler):
@@ -58,10 +60,7 @@ class Connection(web.RequestHandler):
         else:
             reason = (message or "").strip().partition("\n")[0].rstrip(":")[:200]
             problem = Problem(400, "malformed", f"the request cannot be read: {reason or 'it is not HTTP/1.1'}")
-        headers = {"Server": "serai"}  # instead of the versions of Python and aiohttp
-        response = web.Response(
-            status=problem.status, body=problem.body(), content_type=MIME_TYPE, headers=headers
-        )
+        response = web.Response(status=problem.status, body=problem.body(), content_type=MIME_TYPE, headers=SERVER)
         response.force_close()
         return response
 

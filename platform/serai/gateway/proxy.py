@@ -31,8 +31,8 @@ class Proxy:
         self._keep = keep
         self._dispatcher = dispatcher
         self.in_flight = 0
-        self.is_closing = False
-        self._is_idle = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._idle = asyncio.Event()
 
     async def handle(self, request: web.BaseRequest) -> Sent:
         """Answer `request` and return what aiohttp has to know about it."""
@@ -40,34 +40,33 @@ class Proxy:
         destination = find_destination(request.raw_path, host, self._domain, self._targets)
         target = self._targets.get(destination.deployment) if destination else None
         if destination is None or target is None:
-            return _answer_unknown(request)
+            return self._answer_unknown(request)
         self.in_flight += 1
         try:
             return await self._answer(request, destination, target)
         finally:
             self.in_flight -= 1
-            if self.is_closing and not self.in_flight:
-                self._is_idle.set()
+            if self._closing.is_set() and not self.in_flight:
+                self._idle.set()
 
     async def drain(self, timeout_s: float) -> None:
         """Close connections after their next answer; return when none is owed any more, or after `timeout_s`."""
-        self.is_closing = True
+        self._closing.set()
         if self.in_flight:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
-                    await self._is_idle.wait()
+                    await self._idle.wait()
 
     async def _answer(self, request: web.BaseRequest, destination: Destination, target: Target) -> Sent:
-        exchange = Exchange(request, destination, target.route.timeouts, self._keep)
+        exchange = Exchange(request, destination, target.route.timeouts, self._keep, self._closing)
         caller = exchange.caller
-        caller.keep_alive = caller.keep_alive and not self.is_closing
         try:
             await self._carry(exchange, target)
         except (CallerLeft, ConnectionError):
             exchange.finish(CLIENT_LEFT)
             caller.keep_alive = False
         except asyncio.CancelledError:
-            exchange.finish(_CUT_SHORT if self.is_closing else CLIENT_LEFT)
+            exchange.finish(_CUT_SHORT if self._closing.is_set() else CLIENT_LEFT)
             raise
         return Sent(caller.keep_alive)
 
@@ -85,12 +84,11 @@ class Proxy:
             log.exception("a request of %s met a fault of the gateway", exchange.destination.deployment)
             exchange.fail(Problem(500, "internal", "the gateway met a fault of its own; its log has it"))
 
-
-def _answer_unknown(request: web.BaseRequest) -> Sent:
-    """Answer a request that goes nowhere. It is not counted: anybody can make up names."""
-    caller = Caller(request)
-    try:
-        caller.write_problem(make_unknown(), choose_request_id(request))
-    except CallerLeft:
-        caller.keep_alive = False
-    return Sent(caller.keep_alive)
+    def _answer_unknown(self, request: web.BaseRequest) -> Sent:
+        """Answer a request that goes nowhere. It is not counted: anybody can make up names."""
+        caller = Caller(request, self._closing)
+        try:
+            caller.write_problem(make_unknown(), choose_request_id(request))
+        except CallerLeft:
+            caller.keep_alive = False
+        return Sent(caller.keep_alive)
