@@ -27,7 +27,7 @@ def get_deployment(db: Database, name: str) -> Deployment:
     with db.read():
         row = DeploymentRow.select().where(DeploymentRow.name == name).first(db.peewee)
     if row is None:
-        raise NotFound(f"no deployment named {name!r}", "deployment-missing")
+        raise NotFound(f"no deployment named {name!r}", "deployment-not-found")
     return _to_deployment(row)
 
 

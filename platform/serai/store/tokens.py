@@ -91,7 +91,7 @@ def revoke_token(db: Database, id: int) -> None:
     """Delete a token, which is refused from then on; raise NotFound if there is none with this id."""
     with db.write():
         if not TokenRow.delete().where(TokenRow.id == id).execute(db.peewee):
-            raise NotFound(f"no token with the id {id}", "token-missing")
+            raise NotFound(f"no token with the id {id}", "token-not-found")
     log.info("token %d revoked", id)
 
 

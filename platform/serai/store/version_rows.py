@@ -34,7 +34,7 @@ def get_version(db: Database, name: str, number: int) -> Version:
         row = VersionRow.select().where(is_version(name, number)).first(db.peewee)
         if row is None:
             get_deployment(db, name)
-            raise NotFound(f"{name} has no version {number}", "version-missing")
+            raise NotFound(f"{name} has no version {number}", "version-not-found")
     return _to_version(row)
 
 
