@@ -73,9 +73,11 @@ def read_bool(value: object, field: str) -> bool:
 
 
 def read_int(low: int, high: int) -> Callable[[object, str], int]:
-    """Return a reader of whole numbers from low to high, both included."""
+    """Return a reader of whole numbers from low to high, both included; 2.0 is one, as JSON knows no difference."""
 
     def read(value: object, field: str) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise Invalid(f"{field}: {value!r} has to be a whole number from {low} to {high}", field)
         return value

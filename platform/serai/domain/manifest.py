@@ -130,7 +130,7 @@ def _read_resources(value: object, field: str) -> Resources:
 
 
 def _read_gpu(value: object, field: str) -> Gpu | None:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         value = {"count": value}
     fields = Fields(value, field, ("count", "model", "memory"))
     count = fields.get("count", read_int(0, 1024), 1)
