@@ -13,7 +13,7 @@ from serai.reconcile.core import Core
 from .auth import admit
 from .blocking import Edge
 from .endpoint import Answer, Call, Endpoint
-from .reading import check_mapping, read_json, read_model, read_query
+from .reading import read_body, read_mapping, read_model, read_query
 from .shapes.queries import NoQuery
 
 View = Callable[..., Response]
@@ -51,10 +51,9 @@ def _make_view(endpoint: Endpoint, core: Core, edge: Edge) -> View:
 
 
 def _read_body(endpoint: Endpoint, wanted: object) -> object:
-    value = read_json(request, endpoint.body_limit_bytes)
     if isinstance(wanted, type) and issubclass(wanted, BaseModel):
-        return read_model(wanted, value)
-    return check_mapping(value)
+        return read_body(wanted, request, endpoint.body_limit_bytes)
+    return read_mapping(request, endpoint.body_limit_bytes)
 
 
 def _write(answer: Answer) -> Response:

@@ -36,18 +36,37 @@ def read_query(shape: type[Model], asked: Request) -> Model:
     return read_model(shape, asked.args.to_dict())
 
 
-def read_json(asked: Request, limit_bytes: int) -> object:
-    """Return the JSON value of the body, which may come gzipped."""
+def read_body(shape: type[Model], asked: Request, limit_bytes: int) -> Model:
+    """Return the JSON body as a shape. Raise Invalid about the first thing that is wrong."""
+    try:
+        return shape.model_validate_json(_read_bytes(asked, limit_bytes), strict=True)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        if detail["type"] == "json_invalid":
+            raise Invalid(f"the body is not JSON: {detail['msg']}", code="malformed") from error
+        raise _make_invalid(shape, detail) from error
+
+
+def read_mapping(asked: Request, limit_bytes: int) -> Mapping[str, object]:
+    """Return the body if it is a JSON object; the domain reads what is in it."""
+    try:
+        value = json.loads(_read_bytes(asked, limit_bytes), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"the body is not JSON: {error}", code="malformed") from error
+    if not isinstance(value, dict):
+        raise Invalid(f"the body has to be a JSON object, not {value!r:.200}")
+    return value
+
+
+def _read_bytes(asked: Request, limit_bytes: int) -> bytes:
+    """Return the body, which has to be JSON and may come gzipped."""
     if not asked.is_json:
         raise Invalid("the body has to be JSON: send Content-Type: application/json", code="not-json")
     asked.max_content_length = limit_bytes
     body = asked.get_data(cache=False)
     if asked.headers.get("Content-Encoding", "").lower() == "gzip":
-        body = _gunzip(body, limit_bytes * _INFLATION)
-    try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise Invalid(f"the body is not JSON: {error}", code="malformed") from error
+        return _gunzip(body, limit_bytes * _INFLATION)
+    return body
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -90,9 +109,3 @@ def is_set(flag: str | None) -> bool:
     """Return whether a flag of a query is on."""
     return flag in {"1", "true"}
 
-
-def check_mapping(value: object) -> Mapping[str, object]:
-    """Return `value` if it is a JSON object; the domain reads what is in it."""
-    if not isinstance(value, dict):
-        raise Invalid(f"the body has to be a JSON object, not {value!r:.200}")
-    return value

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, WithJsonSchema
+from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic.config import JsonDict
 
 from serai.domain.deployment import Access, HandoverMode
 
@@ -144,8 +145,18 @@ class Settings(Shape):
     timeouts: TimeoutsShape | None = None
 
 
+_SOMETHING_TO_RUN: JsonDict = {
+    "anyOf": [
+        {"required": ["bundle"], "properties": {"bundle": {"type": "string"}}},
+        {"required": ["image"], "properties": {"image": {"type": "string"}}},
+    ]
+}
+
+
 class ManifestBody(Settings):
     """A manifest: what to run, and how. Give `bundle` or `image`, or both."""
+
+    model_config = ConfigDict(json_schema_extra=_SOMETHING_TO_RUN)
 
     name: Name | None = Field(None, description="If given, the one in the path.")
     bundle: Digest | None = Field(None, description="A bundle that was uploaded with PUT /bundles.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from serai.domain.deployment import Access
 from serai.domain.window import Clock
@@ -12,6 +12,8 @@ from serai.domain.window import Clock
 from .answers import TimeoutsAnswer
 from .kinds import MAX_NUMBER, AnswerShape, Name, Shape
 
+# 2.0 is a whole number, as JSON knows no difference.
+Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 Printable = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
@@ -21,11 +23,11 @@ class SeriesShape(Shape):
     """Times of the requests that share these keys. Version 0 and replica "" are for those that reached none."""
 
     deployment: Name
-    version: Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+    version: Annotated[int, Whole, Field(ge=0, le=MAX_NUMBER)]
     replica: Annotated[str, StringConstraints(pattern=r"^[!-~]{0,200}$")]
     status: Annotated[str, StringConstraints(pattern="^[0-9]xx$")] = Field(examples=["2xx"])
     clock: Clock
-    count: Annotated[int, Field(ge=0, le=10**12)]
+    count: Annotated[int, Whole, Field(ge=0, le=10**12)]
     sum: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
     min: Seconds
     max: Seconds
@@ -36,9 +38,9 @@ class WindowShape(Shape):
     """What one gateway saw in a span of time. `gateway` and `sequence` make it be taken once."""
 
     gateway: Printable
-    sequence: Annotated[int, Field(ge=0, le=2**53)]
+    sequence: Annotated[int, Whole, Field(ge=0, le=2**53)]
     start: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)] = Field(description="Epoch seconds.")
-    length: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = Field(description="Seconds.")
+    length: Annotated[float, Field(ge=0.001, le=3600, allow_inf_nan=False)] = Field(description="Seconds.")
     series: Annotated[list[SeriesShape], Field(max_length=100_000)]
 
 
