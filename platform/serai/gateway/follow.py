@@ -48,8 +48,10 @@ class Follower:
         """Follow for ever."""
         failures, index = 0, self.table.index if self.table else 0
         while True:
+            # The first answer is asked for at once: it tells that the server is there again.
+            wait_s = 0.0 if self.reachable_since is None else _WAIT_S
             try:
-                change = await self._control.load_change(index, _WAIT_S)
+                change = await self._control.load_change(index, wait_s)
             except ServerUnavailable as error:
                 self._note_unreachable(error.message)
             except (Refused, ValueError) as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from serai.domain.window import Window, dump_window
@@ -60,12 +61,13 @@ class Spool:
         """Forget a window: the server has it."""
         self._sizes.pop(id, None)
         self._memory.pop(id, None)
-        self._path(id).unlink(missing_ok=True)
-        journal_path(self._folder, id).unlink(missing_ok=True)
+        for path in (self._path(id), journal_path(self._folder, id)):
+            with suppress(OSError):  # a file that stays is sent again after a restart, and known by its number
+                path.unlink()
 
     def reject(self, id: WindowId) -> None:
         """Put a window aside that cannot be sent, so that it does not hold up the others."""
-        if id in self._sizes:
+        with suppress(OSError):
             self._path(id).replace(self._folder / f"{id}.rejected")
         self.remove(id)
 
@@ -90,7 +92,8 @@ class Spool:
             log.warning("a window of figures is kept in memory only: %s", error)
             self._memory[id] = packed
         else:
-            journal_path(self._folder, id).unlink(missing_ok=True)
+            with suppress(OSError):
+                journal_path(self._folder, id).unlink()
         self._make_room()
 
     def _write(self, id: WindowId, packed: bytes) -> None:

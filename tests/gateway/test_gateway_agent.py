@@ -1,0 +1,278 @@
+"""A gateway and its server: routes come, figures go, and each lives through the other's death."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import stat
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from serai.domain.errors import Conflict
+from serai.domain.routes import Route
+from serai.domain.window import Clock
+from serai.gateway.agent import Agent
+from serai.gateway.config import GatewayConfig
+from serai.gateway.folder import load_gateway_id
+from serai.gateway.table_file import TableFile
+from tests.gateway.bench import at, soon
+from tests.gateway.control_server import TOKEN, ControlServer
+from tests.gateway.models import Model
+
+
+def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    @functools.wraps(test)
+    def run(*args: Any, **more: Any) -> None:
+        asyncio.run(asyncio.wait_for(test(*args, **more), 60))
+
+    return run
+
+
+class World:
+    """A control server, one model, and gateways on one folder, one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.control = ControlServer()
+        self.model = Model()
+        self.token_file = folder / "gateway.token"
+        self.token_file.write_text(TOKEN + "\n")
+
+    @property
+    def route(self) -> Route:
+        return Route("m", "ann", 1, (at(self.model),))
+
+    @asynccontextmanager
+    async def gateway(self, **more: Any) -> AsyncIterator[Agent]:
+        config = GatewayConfig(
+            self.control.url, self.token_file, self.folder / "gateway", port=0, window_s=1.0, drain_s=1.0, **more
+        )
+        agent, stop, ready = Agent(config), asyncio.Event(), asyncio.Event()
+        running = asyncio.create_task(agent.run(stop, lambda url: ready.set()))
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        try:
+            yield agent
+        finally:
+            stop.set()
+            await running
+
+
+@asynccontextmanager
+async def world(folder: Path) -> AsyncIterator[World]:
+    made = World(folder)
+    await made.control.start()
+    await made.model.start()
+    try:
+        yield made
+    finally:
+        await made.model.close()
+        await made.control.stop()
+
+
+async def call(agent: Agent, path: str = "/m/") -> int:
+    async with aiohttp.ClientSession() as session, session.get(agent.url + path) as response:
+        await response.read()
+        return response.status
+
+
+async def until_status(agent: Agent, status: int, path: str = "/m/") -> None:
+    deadline = time.monotonic() + 5
+    while await call(agent, path) != status:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+async def health(agent: Agent) -> Any:
+    async with aiohttp.ClientSession() as session, session.get(agent.url + "/-/healthz") as response:
+        return await response.json()
+
+
+@in_loop
+async def test_routes_come_and_change_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.gateway() as agent:
+        assert await call(agent) == 404
+        for _ in range(5):
+            await w.control.publish(w.route)
+            began = time.monotonic()
+            await until_status(agent, 200)
+            await w.control.publish()
+            await until_status(agent, 404)
+            assert time.monotonic() - began < 1
+        found = await health(agent)
+        assert (found["engine"], found["index"], found["server"]["reachable"]) == ("asyncio", w.control.index, True)
+
+
+@in_loop
+async def test_it_serves_on_while_the_server_is_dead(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.gateway() as agent:
+        await w.control.publish(w.route)
+        await until_status(agent, 200)
+        await w.control.stop()
+        await soon(lambda: not agent.health()["server"]["reachable"])  # type: ignore[index]
+        assert [await call(agent) for _ in range(20)] == [200] * 20
+        await w.control.start()
+        await w.control.publish()
+        await until_status(agent, 404)
+
+
+@in_loop
+async def test_it_starts_without_a_server_from_the_saved_routes(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        async with w.gateway() as agent:
+            await w.control.publish(w.route)
+            await until_status(agent, 200)
+        index = w.control.index
+        await w.control.stop()
+        async with w.gateway() as agent:
+            assert await call(agent) == 200
+            await w.control.start()
+            await soon(lambda: agent.health()["server"]["reachable"])  # type: ignore[index]
+            assert w.control.asked_indexes[-1] in (index, w.control.index)
+
+
+@in_loop
+async def test_saved_routes_are_private_and_replaced_in_one_step(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.gateway() as agent:
+        path = tmp_path / "gateway" / "routes.json"
+        await w.control.publish(w.route)
+        await until_status(agent, 200)
+        await soon(path.exists)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        await w.control.publish(w.route, Route("n", "bob", None))
+        await soon(lambda: "bob" in path.read_text())
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"index": 1}', b"\xff\xfe", b'{"routes": []}'])
+def test_broken_saved_routes_are_not_used(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "routes.json").write_bytes(content)
+    assert TableFile(tmp_path / "routes.json").load() is None
+
+
+@in_loop
+async def test_a_wrong_token_is_survived_and_replaced(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.token_file.write_text("wrong")
+        async with w.gateway() as agent:
+            await w.control.publish(w.route)
+            assert not (await health(agent))["server"]["reachable"]
+            w.token_file.unlink()
+            await asyncio.sleep(0.2)
+            w.token_file.write_text(TOKEN)
+            await until_status(agent, 200)
+
+
+@in_loop
+async def test_figures_arrive_once_and_whole(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.gateway() as agent:
+        await w.control.publish(w.route)
+        await until_status(agent, 200)
+        asked = w.model.requests
+        statuses = [await call(agent) for _ in range(30)]
+        await soon(lambda: w.control.count() >= asked + 30)
+        counted = w.control.count()
+        assert statuses == [200] * 30 and counted == w.model.requests
+        assert w.control.count(Clock.FIRST_BYTE) == w.control.count(Clock.QUEUE) == counted
+        assert len({window.gateway for window in w.control.windows.values()}) == 1
+
+
+@in_loop
+async def test_figures_wait_for_an_absent_server(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        async with w.gateway() as agent:
+            await w.control.publish(w.route)
+            await until_status(agent, 200)
+            await w.control.stop()
+            for _ in range(25):
+                await call(agent)
+        assert list((tmp_path / "gateway" / "journal").glob("*.json.gz"))
+        await w.control.start()
+        async with w.gateway():
+            await soon(lambda: w.control.count() == w.model.requests)
+            await soon(lambda: not list((tmp_path / "gateway" / "journal").iterdir()))
+
+
+@in_loop
+async def test_figures_of_the_last_moment_are_sent_at_the_end(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        async with w.gateway() as agent:
+            await w.control.publish(w.route)
+            await until_status(agent, 200)
+        assert w.control.count() == w.model.requests
+        assert not list((tmp_path / "gateway" / "journal").iterdir())
+
+
+@in_loop
+async def test_a_window_that_is_refused_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.control.refuse_with = 422
+        journal = tmp_path / "gateway" / "journal"
+        async with w.gateway() as agent:
+            await w.control.publish(w.route)
+            await until_status(agent, 200)
+            await soon(lambda: list(journal.glob("*.rejected")))
+            w.control.refuse_with = None
+            asked = w.model.requests
+            await call(agent)
+            await soon(lambda: w.control.count() == w.model.requests - asked)
+
+
+@in_loop
+async def test_a_spoolfile_that_was_damaged_is_put_aside(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        journal = tmp_path / "gateway" / "journal"
+        journal.mkdir(parents=True)
+        (journal / "000000000100-00000001-a.b.json.gz").write_bytes(b"\x1f\x8bnonsense")
+        async with w.gateway() as agent:
+            await soon(lambda: list(journal.glob("*.rejected")))
+            await w.control.publish(w.route)
+            await until_status(agent, 200)
+            await soon(lambda: w.control.count() > 0)
+
+
+@in_loop
+async def test_two_gateways_do_not_share_a_folder(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.gateway():
+        with pytest.raises(Conflict, match="folder of its own"):
+            async with w.gateway():
+                pass
+
+
+def test_ids_are_kept_and_starts_told_apart(tmp_path: Path) -> None:
+    ids: Sequence[str] = [load_gateway_id(tmp_path) for _ in range(3)]
+    assert len(set(ids)) == 3 and len({id.partition(".")[0] for id in ids}) == 1
+    (tmp_path / "id").write_bytes(b"\xff\xff not an id")
+    assert load_gateway_id(tmp_path).partition(".")[0] != ids[0].partition(".")[0]
+
+
+@in_loop
+async def test_nonsense_from_the_server_is_survived(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.gateway() as agent:
+        await w.control.publish(w.route)
+        await until_status(agent, 200)
+        port = w.control.port
+        await w.control.stop()
+
+        async def nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            body = json.dumps({"index": "many", "routes": 7}).encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(nonsense, "127.0.0.1", port)
+        await soon(lambda: not agent.health()["server"]["reachable"])  # type: ignore[index]
+        assert await call(agent) == 200
+        server.close()
+        await server.wait_closed()
+        await w.control.start()
+        await w.control.publish()
+        await until_status(agent, 404)

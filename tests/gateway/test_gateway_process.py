@@ -1,0 +1,88 @@
+"""The gateway as a process: killed at any moment it loses no count, and it stays small."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+from aiohttp import web
+
+from tests.gateway.bench import soon
+from tests.gateway.gateway_process import GatewayProcess
+from tests.gateway.test_gateway_agent import World, in_loop, world
+
+
+async def start(w: World) -> GatewayProcess:
+    arguments = (w.control.url, w.token_file, w.folder / "gateway")
+    return await asyncio.to_thread(GatewayProcess, *arguments)
+
+
+@pytest.mark.slow
+@in_loop
+async def test_kills_lose_no_count(tmp_path: Path) -> None:
+    """What callers saw answered is counted, whatever was killed; nothing is counted that was not sent."""
+    chance = random.Random(7)
+    sent = answered = 0
+
+    async with world(tmp_path) as w:
+        await w.control.publish(w.route)
+        for _ in range(6):
+            gateway = await start(w)
+            over = asyncio.Event()
+
+            async def caller(url: str, over: asyncio.Event) -> None:
+                nonlocal sent, answered
+                async with aiohttp.ClientSession() as session:
+                    while not over.is_set():
+                        sent += 1
+                        try:
+                            async with session.get(url + "/m/") as response:
+                                await response.read()
+                                answered += response.status == 200
+                        except aiohttp.ClientError:
+                            return
+
+            callers = [asyncio.create_task(caller(gateway.url, over)) for _ in range(8)]
+            await asyncio.sleep(0.1 + chance.random() * 1.2)
+            gateway.kill()
+            over.set()
+            await asyncio.gather(*callers)
+        last = await start(w)
+        await soon(lambda: w.control.count() >= answered, 10)
+        assert await asyncio.to_thread(last.terminate) == 0
+        assert answered > 300
+        assert answered <= w.control.count() <= sent, (answered, w.control.count(), sent)
+        assert not list((tmp_path / "gateway" / "journal").iterdir())
+
+
+@in_loop
+async def test_sigterm_finishes_what_is_in_flight_and_sends_the_figures(tmp_path: Path) -> None:
+    async def slow(request: web.BaseRequest) -> web.StreamResponse:
+        began.set()
+        await asyncio.sleep(0.5)
+        return web.Response(text="finished")
+
+    began = asyncio.Event()
+    async with world(tmp_path) as w:
+        w.model.handler = slow
+        await w.control.publish(w.route)
+        gateway = await start(w)
+
+        async def ask() -> str:
+            async with aiohttp.ClientSession() as session:
+                while True:
+                    async with session.get(gateway.url + "/m/") as response:
+                        if response.status != 404:
+                            return await response.text()
+                    await asyncio.sleep(0.01)
+
+        asking = asyncio.create_task(ask())
+        await began.wait()
+        assert psutil.Process(gateway.pid).memory_info().rss < 80 * 2**20
+        assert await asyncio.to_thread(gateway.terminate) == 0
+        assert await asking == "finished"
+        assert w.control.count() == 1
