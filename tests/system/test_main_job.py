@@ -20,7 +20,7 @@ def test_from_a_folder_to_an_address_and_back_to_nothing(serai: Installation, tm
     deployed = serai.deploy(folder)
     assert deployed["state"] == "running"
     assert serai.get("/echo/").startswith("1 echo-v1-")
-    assert serai.deploy(folder)["version"] == 1, "the same folder made a new version"
+    assert serai.deploy(folder)["number"] == 1, "the same folder made a new version"
     assert "listening" in serai.run("logs", "echo").stdout
     refused = serai.run("delete", "echo", "--all", "--yes")
     assert refused.returncode != 0
