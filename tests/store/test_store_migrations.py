@@ -26,20 +26,20 @@ _SPEC = (
 )
 _AT = 1772366400123456  # 2026-03-01 12:00:00.123456
 _DATA = {
-    1: [
-        "UPDATE meta SET value = '00ff' WHERE key = 'secret-salt'",
-        "INSERT INTO deployment (name, owner, settings, created_at, changed_at, active, incumbent, handing, revision)"
-        f" VALUES ('digits', 'ann', '{{\"replicas\": 2, \"access\": \"keys\"}}', {_AT}, {_AT}, 5, NULL, NULL, 3)",
-        "INSERT INTO numbering (deployment, last) VALUES ('digits', 6)",
-        "INSERT INTO version (deployment, number, spec, spec_digest, created_at, created_by, run, ready_run,"
-        f" started_at, outcome, stage, stage_since) VALUES ('digits', 5, '{_SPEC}', 'd1', {_AT}, 'ann', 2, 1,"
-        f" {_AT + 1000000}, NULL, 'starting', {_AT + 2000000})",
-        "INSERT INTO secret (deployment, version, name, value) VALUES ('digits', 5, 'TOKEN', 'hush')",
-        "INSERT INTO event (at, kind, deployment, version, replica, text, actor)"
-        f" VALUES ({_AT}, 'version.started', 'digits', 5, '', '', 'ann')",
-        "INSERT INTO token (name, login, permissions, prefix, hash, created_at, expires_at, last_used_at)"
-        f" VALUES ('ci', 'ann', 'read write', 'serai_abc', 'beef', {_AT}, NULL, NULL)",
-    ],
+    1: f"""
+UPDATE meta SET value = '00ff' WHERE key = 'secret-salt';
+INSERT INTO deployment (name, owner, settings, created_at, changed_at, active, incumbent, handing, revision)
+    VALUES ('digits', 'ann', '{{"replicas": 2, "access": "keys"}}', {_AT}, {_AT}, 5, NULL, NULL, 3);
+INSERT INTO numbering (deployment, last, revision) VALUES ('digits', 6, 0);
+INSERT INTO version (deployment, number, spec, spec_digest, created_at, created_by, run, ready_run, started_at, outcome,
+    stage, stage_since)
+    VALUES ('digits', 5, '{_SPEC}', 'd1', {_AT}, 'ann', 2, 1, {_AT + 1000000}, NULL, 'starting', {_AT + 2000000});
+INSERT INTO secret (deployment, version, name, value) VALUES ('digits', 5, 'TOKEN', 'hush');
+INSERT INTO event (at, kind, deployment, version, replica, text, actor)
+    VALUES ({_AT}, 'version.started', 'digits', 5, '', '', 'ann');
+INSERT INTO token (name, login, permissions, prefix, hash, created_at, expires_at, last_used_at)
+    VALUES ('ci', 'ann', 'read write', 'serai_abc', 'beef', {_AT}, NULL, NULL)
+""",
 }
 
 
@@ -61,8 +61,9 @@ def test_steps_are_numbered_without_gaps() -> None:
 def test_data_of_an_older_step_is_kept(url: str, open_database: Callable[[str], Database], step: int) -> None:
     old = Database.open(url, MIGRATIONS[:step])
     with old.write():
-        for statement in (line for number in range(1, step + 1) for line in _DATA.get(number, [])):
-            old.peewee.execute_sql(statement)
+        for number in range(1, step + 1):
+            for statement in filter(str.strip, _DATA.get(number, "").split(";")):
+                old.peewee.execute_sql(statement)
     old.close()
     db = open_database(url)
     deployment = deployments.get_deployment(db, "digits")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import pytest
 
-from serai.domain.deployment import HandoverMode, Progress, Stage
+from serai.domain.deployment import HandoverMode, Progress, Settings, Stage
 from serai.domain.reasons import Reason, make_reason
 from serai.store import deployments, events, versions
 from serai.store.database import Database
-from tests.store.intent import NOW, add_deployment, kinds, later, make_ready
+from tests.store.intent import NOW, SPEC, add_deployment, kinds, later, make_ready
 
 
 @pytest.fixture
@@ -212,3 +215,30 @@ def test_progress_of_another_run_is_ignored(three: Database) -> None:
     assert not versions.set_progress(three, "digits", 9, 1, ready)
     assert not versions.set_progress(three, "nope", 1, 1, ready)
     assert (versions.get_version(three, "digits", 1), kinds(three, newest)) == (before, [])
+
+
+def test_every_change_has_a_revision_of_its_own(db: Database) -> None:
+    """Readers compare it to know whether to read a deployment and its versions again."""
+    name = "digits"
+    changes: list[Callable[[], object]] = [
+        lambda: add_deployment(db),
+        lambda: deployments.change_settings(db, name, Settings(count=5), NOW, "ann"),
+        lambda: versions.add_version(db, name, SPEC, {}, NOW, "ann"),
+        lambda: versions.add_version(db, name, SPEC, {}, NOW, "ann"),
+        lambda: versions.activate(db, name, 1, NOW, "ann"),
+        lambda: versions.set_progress(db, name, 1, 1, Progress(Stage.STARTING, NOW)),
+        lambda: make_ready(db, 1),
+        lambda: versions.activate(db, name, 2, NOW, "ann"),
+        lambda: versions.choose_handover(db, name, 2, 1, HandoverMode.OVERLAP, NOW),
+        lambda: versions.finish_handover(db, name, 2, 1, NOW),
+        lambda: versions.fail_version(db, name, 2, 1, make_reason("crash-loop"), NOW),
+        lambda: versions.activate(db, name, 1, NOW, "ann"),
+        lambda: versions.deactivate(db, name, 1, NOW, "ann"),
+        lambda: versions.delete_version(db, name, 1, NOW, "ann"),
+        lambda: (deployments.delete_deployment(db, name, NOW, "ann"), add_deployment(db)),
+    ]
+    seen = [0]
+    for change in changes:
+        change()
+        seen.append(deployments.get_deployment(db, name).revision)
+    assert all(first < second for first, second in pairwise(seen)), seen

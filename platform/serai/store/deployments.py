@@ -13,7 +13,7 @@ from serai.domain.spec_text import JsonObject, dump_settings
 
 from .database import Database
 from .events import add_event
-from .rows import DeploymentRow, VersionRow
+from .rows import DeploymentRow, NumberingRow, VersionRow
 
 
 def list_deployments(db: Database) -> list[Deployment]:
@@ -37,7 +37,12 @@ def create_deployment(db: Database, name: str, owner: str, settings: Settings, n
         if DeploymentRow.select().where(DeploymentRow.name == name).first(db.peewee):
             raise Conflict(f"there is a deployment named {name!r} already; choose another name", "deployment-exists")
         DeploymentRow.insert(
-            name=name, owner=owner, settings=_encode(settings), created_at=now, changed_at=now, revision=1
+            name=name,
+            owner=owner,
+            settings=_encode(settings),
+            created_at=now,
+            changed_at=now,
+            revision=_load_revision(db, name) + 1,
         ).execute(db.peewee)
         add_event(db, now, "deployment.created", name, actor=actor)
         return get_deployment(db, name)
@@ -72,15 +77,30 @@ def delete_deployment(db: Database, name: str, now: datetime, actor: str) -> Non
         if running:
             message = f"version {running} of {name} is active; stop it before deleting the deployment"
             raise Conflict(message, "version-active")
+        kept = NumberingRow.update(revision=deployment.revision).where(NumberingRow.deployment == name)
+        kept.execute(db.peewee)
         VersionRow.delete().where(VersionRow.deployment == name).execute(db.peewee)
         DeploymentRow.delete().where(DeploymentRow.name == name).execute(db.peewee)
         add_event(db, now, "deployment.deleted", name, actor=actor)
 
 
 def update_deployment(db: Database, name: str, now: datetime, **columns: object) -> None:
-    """Write columns of a deployment's row, in the caller's transaction; every such write raises its revision."""
-    query = DeploymentRow.update(columns | {"changed_at": now, "revision": DeploymentRow.revision + 1})
+    """Write columns of a deployment's row, in the caller's transaction, and raise its revision."""
+    DeploymentRow.update(columns | {"changed_at": now}).where(DeploymentRow.name == name).execute(db.peewee)
+    raise_revision(db, name)
+
+
+def raise_revision(db: Database, name: str) -> None:
+    """Let readers know, in the caller's transaction, that the deployment or one of its versions is another one now."""
+    query = DeploymentRow.update(revision=DeploymentRow.revision + 1)
     query.where(DeploymentRow.name == name).execute(db.peewee)
+
+
+def _load_revision(db: Database, name: str) -> int:
+    """Return the revision at which a deployment of this name was deleted, 0 if there was none."""
+    NumberingRow.insert(deployment=name, last=0, revision=0).on_conflict_ignore().execute(db.peewee)
+    query = NumberingRow.select(NumberingRow.revision).where(NumberingRow.deployment == name)
+    return int(query.scalar(db.peewee))
 
 
 def _to_deployment(row: DeploymentRow) -> Deployment:

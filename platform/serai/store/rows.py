@@ -60,10 +60,11 @@ class DeploymentRow(Row):
 
 
 class NumberingRow(Row):
-    """The highest version number ever used under a deployment's name; outlives the deployment."""
+    """The highest version number ever used under a deployment's name, and its revision at its last deletion."""
 
     deployment = peewee.TextField(primary_key=True)
     last = peewee.IntegerField()
+    revision = peewee.IntegerField()
 
     class Meta:
         table_name = "numbering"

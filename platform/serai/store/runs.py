@@ -14,7 +14,7 @@ from serai.domain.quantity import format_duration
 from serai.domain.reasons import Reason
 
 from .database import Database
-from .deployments import get_deployment, update_deployment
+from .deployments import get_deployment, raise_revision, update_deployment
 from .events import add_event
 from .rows import DeploymentRow, VersionRow
 from .version_rows import encode_reason, get_version, is_version
@@ -114,6 +114,7 @@ def set_progress(db: Database, name: str, number: int, run: int, progress: Progr
         columns: dict[str, object] = {"stage": progress.stage.value, "stage_since": progress.since}
         columns |= {"ready_run": run} if is_first else {}
         VersionRow.update(columns).where(is_version(name, number)).execute(db.peewee)
+        raise_revision(db, name)
         if is_first:
             text = _ready_text(row.started_at, progress.since)
             add_event(db, progress.since, "version.ready", name, number, text=text)

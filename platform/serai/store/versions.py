@@ -13,7 +13,7 @@ from serai.domain.spec import Spec
 from serai.domain.spec_text import digest_spec, encode_spec
 
 from .database import Database
-from .deployments import get_deployment
+from .deployments import get_deployment, update_deployment
 from .events import add_event
 from .rows import NumberingRow, VersionRow
 from .runs import activate, choose_handover, deactivate, fail_version, finish_handover, set_progress
@@ -59,6 +59,7 @@ def add_version(db: Database, name: str, spec: Spec, secrets: Mapping[str, str],
             ready_run=0,
         ).execute(db.peewee)
         store_secrets(db, name, number, secrets)
+        update_deployment(db, name, now)
         add_event(db, now, "version.created", name, number, actor=actor)
         log.info("%s: version %d created", name, number)
         return get_version(db, name, number)
@@ -79,14 +80,12 @@ def delete_version(db: Database, name: str, number: int, now: datetime, actor: s
         if number in {deployment.active, deployment.incumbent}:
             raise Conflict(f"version {number} of {name} is active; stop it before deleting it", "version-active")
         VersionRow.delete().where(is_version(name, number)).execute(db.peewee)
+        update_deployment(db, name, now)
         add_event(db, now, "version.deleted", name, number, actor=actor)
         log.info("%s: version %d deleted", name, number)
 
 
 def _take_number(db: Database, name: str) -> int:
-    row = NumberingRow.select().where(NumberingRow.deployment == name).first(db.peewee)
-    if row is None:
-        NumberingRow.insert(deployment=name, last=1).execute(db.peewee)
-        return 1
-    NumberingRow.update(last=row.last + 1).where(NumberingRow.deployment == name).execute(db.peewee)
-    return int(row.last) + 1
+    is_its = NumberingRow.deployment == name
+    NumberingRow.update(last=NumberingRow.last + 1).where(is_its).execute(db.peewee)
+    return int(NumberingRow.select(NumberingRow.last).where(is_its).scalar(db.peewee))

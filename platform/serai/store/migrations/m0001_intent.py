@@ -6,8 +6,8 @@ import secrets
 
 import peewee
 
-# `numbering` outlives its deployment: a number is never used twice, so that what a deleted version left behind
-# (replicas still draining, late metrics, old events) is never taken for a new one's.
+# `numbering` outlives its deployment: no version number and no revision is used twice under a name, so that what a
+# deleted version left behind (replicas still draining, late metrics, old events) is never taken for a new one's.
 _TABLES = """
 CREATE TABLE meta (
     key TEXT NOT NULL PRIMARY KEY,
@@ -26,7 +26,8 @@ CREATE TABLE deployment (
 );
 CREATE TABLE numbering (
     deployment TEXT NOT NULL PRIMARY KEY,
-    last INTEGER NOT NULL
+    last INTEGER NOT NULL,
+    revision INTEGER NOT NULL
 );
 CREATE TABLE version (
     deployment TEXT NOT NULL REFERENCES deployment (name) ON DELETE CASCADE,
