@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ def metrics(
     Counts, averages and maxima are exact, percentiles within 1 %."""
     interval = interval or choose_interval(range_s)
     params = {
-        "from": f"{range_s:.0f}s",
+        "from": format_ago(range_s),
         "interval": interval,
         "version": target.version,
         "replica": target.replica,
@@ -45,6 +46,11 @@ def metrics(
     rows = [_make_row(format_local(bucket["at"]), bucket, clock) for bucket in found["buckets"]]
     rows.append(_make_row("total", found["total"], clock))
     session.out.table(("FROM", "REQUESTS", *(name.upper() for name in FIGURES)), rows, right=("REQUESTS",))
+
+
+def format_ago(range_s: float) -> str:
+    """Return how long ago as the API takes it: five digits and a unit, never less than `range_s`."""
+    return f"{math.ceil(range_s)}s" if range_s < 86400 else f"{math.ceil(range_s / 60)}m"
 
 
 def choose_interval(range_s: float) -> str:

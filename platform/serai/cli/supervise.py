@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import threading
 import time
@@ -101,6 +100,8 @@ def describe_exit(code: int) -> str:
 
 def is_healthy(url: str) -> bool:
     """Return True if `url` answers 200 within a second. Not by httpx, which would double this process's memory."""
+    import http.client
+
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=1.0)
     try:

@@ -52,8 +52,8 @@ def up(file: Path | None, no_example: bool, stop_replicas: bool, host: str | Non
     with hold_folder(configuration.data):
         session = _Session(configuration, file)
         try:
-            session.run(stop, None if no_example else example_folder())
-            if stop_replicas:
+            was_up = session.run(stop, None if no_example else example_folder())
+            if was_up and stop_replicas:
                 session.stop_replicas()
         except ChildEnded as error:
             raise Failure(error, error.exit_code if error.exit_code > 0 else None) from error
@@ -71,32 +71,26 @@ class _Session:
         self._server = f"http://{_reachable(configuration.host)}:{port}"
         self._gateway = f"http://{_reachable(configuration.gateway_host)}:{gateway_port}"
         self._helpers: list[subprocess.Popen[bytes]] = []
-        common: tuple[str, ...] = ("--data", str(configuration.data), "--log-level", configuration.log_level)
-        common += ("--config", str(file)) if file else ()
-        server: tuple[str, ...] = ("server", *common, "--host", configuration.host, "--port", str(port))
-        server += ("--gateway-host", configuration.gateway_host, "--gateway-port", str(gateway_port))
-        gateway: tuple[str, ...] = (
-            "gateway",
-            *common,
-            "--host",
-            configuration.gateway_host,
-            "--port",
-            str(gateway_port),
-        )
-        gateway += ("--server", self._server)
-        self._supervisor = Supervisor(
-            [
-                Part("server", server, f"{self._server}/healthz"),
-                Part("gateway", gateway, f"{self._gateway}/-/healthz"),
-            ],
-            lambda text: click.echo(f"serai up: {text}", err=True),
-        )
+        common = ["--data", str(configuration.data), "--log-level", configuration.log_level]
+        common += ["--config", str(file)] if file else []
+        server = ["server", *common, "--host", configuration.host, "--port", str(port)]
+        server += ["--gateway-host", configuration.gateway_host, "--gateway-port", str(gateway_port)]
+        gateway = ["gateway", *common, "--host", configuration.gateway_host, "--port", str(gateway_port)]
+        gateway += ["--server", self._server]
+        parts = [
+            Part("server", tuple(server), f"{self._server}/healthz"),
+            Part("gateway", tuple(gateway), f"{self._gateway}/-/healthz"),
+        ]
+        self._supervisor = Supervisor(parts, lambda text: click.echo(f"serai up: {text}", err=True))
 
-    def run(self, stop: threading.Event, example: Path | None) -> None:
-        """Start, announce, deploy the example on the first start, and keep both running until `stop`."""
+    def run(self, stop: threading.Event, example: Path | None) -> bool:
+        """Start, announce, deploy the example on the first start, and keep both running until `stop`.
+
+        Return False if `stop` came before both were there.
+        """
         self._supervisor.start()
         if not self._supervisor.wait_healthy(stop):
-            return
+            return False
         values = write_addresses(self._data, self._server, self._gateway)
         self._announce(values)
         self._help("login", "--browser", "--data", str(self._data))
@@ -105,6 +99,7 @@ class _Session:
             mark.touch()
             self._help("deploy", str(example))
         self._supervisor.tend(stop)
+        return True
 
     def stop_replicas(self) -> None:
         from .stopping import stop_everything
@@ -126,9 +121,10 @@ class _Session:
     def _help(self, *arguments: str) -> None:
         """Run another command of `serai` beside this process, which so stays small; it prints for itself."""
         environ = os.environ | {"SERAI_URL": self._server, "SERAI_TOKEN": self._read_token()}
-        self._helpers.append(
-            subprocess.Popen([*serai_command(), *arguments], stdin=subprocess.DEVNULL, env=environ, process_group=0)
-        )
+        command = [*serai_command(), *arguments]
+        helper = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environ, process_group=0)
+        threading.Thread(target=helper.wait, name=arguments[0], daemon=True).start()  # no zombie stays behind
+        self._helpers.append(helper)
 
     def _read_token(self) -> str:
         try:

@@ -6,13 +6,13 @@ import random
 from collections.abc import Iterator
 
 FIRST_S = 0.1
-LONGEST_S = 5.0
+LONGEST_S = 2.0
 
 
 def make_pauses(patience_s: float) -> Iterator[float]:
     """Yield pauses in seconds that add up to about `patience_s`; none for a patience of 0.
 
-    Each is 0.1 s doubled up to 5 s, times 0.5 to 1.5, so that many clients do not come back in step.
+    Each is 0.1 s doubled up to 2 s, times 0.5 to 1.5, so that many clients do not come back in step.
     """
     pause_s, spent_s = FIRST_S, 0.0
     while spent_s < patience_s:

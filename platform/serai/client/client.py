@@ -184,7 +184,7 @@ class Client:
 
     def read(self, path: str, index: int, wait_s: float) -> tuple[Any, int]:
         """Return (answer, index) of a blocking read: at once if it is newer than `index`, else within `wait_s`."""
-        params = {"index": index, "wait": f"{wait_s:g}s"} if index else {}
+        params = {"index": index, "wait": f"{round(wait_s * 1000)}ms"} if index else {}
         response = self._send(Call("GET", path, params=params, read_timeout_s=wait_s + READ_TIMEOUT_S))
         value = str(response.headers.get("x-serai-index", ""))
         return response.json(), int(value) if value.isdecimal() else 0

@@ -74,6 +74,8 @@ class _Reader:
             raise Invalid(f"holds more than {MAX_VALUES:,} values, aliases (*name) counted in full", line=line)
         if depth > MAX_DEPTH:
             raise Invalid("is nested too deeply, or an alias (*name) stands inside of what it names", line=line)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in {f"{_CORE}map", f"{_CORE}seq"}:
+            raise _make_tag_error(node)
         if isinstance(node, yaml.MappingNode):
             return dict(self._read_pairs(node, path, depth))
         if isinstance(node, yaml.SequenceNode):
@@ -110,7 +112,11 @@ def _read_scalar(node: yaml.Node) -> object:
             return float(text)
     except ValueError as error:  # an explicit tag that does not suit, or thousands of digits
         raise Invalid(f"{text[:40]!r} is not a number", line=node.start_mark.line + 1) from error
-    raise Invalid(f"the tag {node.tag!r} means nothing here", line=node.start_mark.line + 1)
+    raise _make_tag_error(node)
+
+
+def _make_tag_error(node: yaml.Node) -> Invalid:
+    return Invalid(f"the tag {node.tag!r} means nothing here", line=node.start_mark.line + 1)
 
 
 def _make_syntax_error(error: yaml.MarkedYAMLError, text: str) -> Invalid:
