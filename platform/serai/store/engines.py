@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -31,10 +32,8 @@ class PostgresPool(PooledPostgresqlDatabase):  # type: ignore[misc]
     def _is_closed(self, conn: Any) -> bool:
         import psycopg
 
-        try:
-            conn.pgconn.consume_input()  # reads what has arrived, such as the end of the connection; asks nothing
-        except psycopg.OperationalError:
-            conn.close()
+        with suppress(psycopg.OperationalError):
+            conn.pgconn.consume_input()  # asks nothing: reads what has arrived, such as the end of the connection
         return bool(super()._is_closed(conn))
 
 
