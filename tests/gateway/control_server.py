@@ -24,6 +24,7 @@ class ControlServer:
         self.windows: dict[tuple[str, int], Window] = {}
         self.deliveries = 0
         self.refuse_with: int | None = None
+        self.is_hasty = False
         self.asked_indexes: list[int] = []
         self.port = 0
         self._changed = asyncio.Condition()
@@ -66,6 +67,8 @@ class ControlServer:
         index = int(request.query["index"])
         self.asked_indexes.append(index)
         wait_s = float(request.query["wait"].removesuffix("s"))
+        if self.is_hasty:
+            return web.json_response(dump_change(RouteChange(index, False, {})))
         async with self._changed:
             try:
                 await asyncio.wait_for(self._changed.wait_for(lambda: self.index != index), wait_s)

@@ -276,3 +276,15 @@ async def test_nonsense_from_the_server_is_survived(tmp_path: Path) -> None:
         await w.control.start()
         await w.control.publish()
         await until_status(agent, 404)
+
+
+@in_loop
+async def test_a_server_that_answers_in_haste_is_not_flooded(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.gateway() as agent:
+        await w.control.publish(w.route)
+        await until_status(agent, 200)
+        w.control.is_hasty = True
+        await w.control.publish(w.route)
+        before = len(w.control.asked_indexes)
+        await asyncio.sleep(0.5)
+        assert len(w.control.asked_indexes) - before < 8

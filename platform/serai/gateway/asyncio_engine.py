@@ -43,6 +43,10 @@ class AsyncioEngine(Engine):
     def in_flight(self) -> int:
         return self._proxy.in_flight
 
+    def leaving(self) -> frozenset[str]:
+        busy = frozenset(endpoint.replica for endpoint in self._dispatcher.loads.in_flight)
+        return busy - self._targets.replicas()
+
     def held(self, deployment: str) -> int:
         """Return how many requests wait for a replica of `deployment`."""
         return self._dispatcher.holds.count(deployment)

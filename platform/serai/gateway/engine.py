@@ -40,6 +40,10 @@ class Engine(ABC):
         """Requests taken and not yet answered, held ones included."""
 
     @abstractmethod
+    def leaving(self) -> frozenset[str]:
+        """Return the replicas that still carry requests although the table does not name them any more."""
+
+    @abstractmethod
     async def start(self) -> None:
         """Listen. Until the first `apply` every deployment is unknown. OSError if the address is taken."""
 

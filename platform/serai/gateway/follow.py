@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _WAIT_S = 30.0
 _SAVE_EVERY_S = 0.5
+# A server that answers sooner than this without news is about to end: it must not be asked in a tight loop.
+_HASTY_S = 1.0
 
 
 class Follower:
@@ -50,6 +52,7 @@ class Follower:
         while True:
             # The first answer is asked for at once: it tells that the server is there again.
             wait_s = 0.0 if self.reachable_since is None else _WAIT_S
+            began = time.monotonic()
             try:
                 change = await self._control.load_change(index, wait_s)
             except ServerUnavailable as error:
@@ -59,8 +62,10 @@ class Follower:
                 index = 0  # whatever led here, the whole table leads out
             else:
                 self._note_reachable()
-                index, failures = await self._take(change), 0
-                continue
+                index = await self._take(change)
+                if wait_s == 0 or is_news(change) or time.monotonic() - began > _HASTY_S:
+                    failures = 0
+                    continue
             failures += 1
             await asyncio.sleep(derive_pause(failures, self._random.random()))
 
@@ -82,7 +87,7 @@ class Follower:
             log.warning("the routes cannot be saved: %s", error)
 
     async def _take(self, change: RouteChange) -> int:
-        if change.full or change.routes or change.removed:
+        if is_news(change):
             self.table = apply_change(self.table, change)
             await self._apply(self.table)
             self._unsaved.set()
@@ -97,3 +102,8 @@ class Follower:
         if self.unreachable_since is None or self.reachable_since is not None:
             self.reachable_since, self.unreachable_since = None, time.time()
             log.warning("serving on without the server: %s", message)
+
+
+def is_news(change: RouteChange) -> bool:
+    """Return whether a change changes anything."""
+    return change.full or bool(change.routes) or bool(change.removed)

@@ -58,6 +58,10 @@ class Targets:
             for endpoint in target.route.endpoints:
                 yield endpoint.address
 
+    def replicas(self) -> frozenset[str]:
+        """Return the ids of all replicas that are routed."""
+        return frozenset(e.replica for target in self._targets.values() for e in target.route.endpoints)
+
     def is_key_known(self, key_hash: str, now: float) -> bool:
         """Return whether a key is valid for any deployment."""
         grants = (target.grants.get(key_hash) for target in self._targets.values())
