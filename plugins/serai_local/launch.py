@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
@@ -92,6 +93,7 @@ class Launcher:
             "hints": str(self.data_dir / "hints"),
             "environments": str(self.data_dir / "environments"),
             "uv": find_uv(self.server_env.get("PATH")),
+            "has_pip": has_pip(),
             "python": sys.executable,
         }
 
@@ -116,6 +118,14 @@ def find_uv(path: str | None) -> str:
     """Return the path of uv: on PATH, or beside the interpreter as in a virtual environment; "" for none."""
     beside = Path(sys.executable).parent
     return shutil.which("uv", path=path) or shutil.which("uv", path=str(beside)) or ""
+
+
+def has_pip() -> bool:
+    """True if our interpreter has a pip that knows `--python` (22.3)."""
+    try:
+        return int(importlib.metadata.version("pip").partition(".")[0]) >= 23
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return False
 
 
 def _write(path: Path, values: Mapping[str, object]) -> None:

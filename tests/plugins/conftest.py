@@ -1,4 +1,4 @@
-"""What the tests of the local scheduler share: a scheduler with short pauses, and a check that nothing is left."""
+"""Fixtures of the local scheduler's tests; each checks that nothing is left running."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from serai.domain.errors import NotFound
-from serai_local.scheduler import LocalScheduler
-from serai_local.settings import LocalSettings
-
-FAST = LocalSettings(backoff_s=0.05, max_backoff_s=0.2, memory_check_s=0.1)
-
-
-def no_bundle(digest: str) -> Path:
-    raise NotFound(f"no bundle {digest}", code="bundle-missing")
+from tests.plugins.stage import Stage
 
 
 @pytest.fixture
-def local(tmp_path: Path) -> Iterator[LocalScheduler]:
-    scheduler = LocalScheduler(tmp_path / "local", no_bundle, FAST)
-    yield scheduler
-    scheduler.close()
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path)
+    yield stage
+    stage.clear()

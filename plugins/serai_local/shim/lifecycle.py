@@ -50,7 +50,7 @@ class Lifecycle:
             self._end()
 
     def _look_for_marker(self) -> None:
-        if self._place.stop.exists():
+        if self._place.stop.exists() or not self._place.lock.exists():  # the whole folder may have been removed
             self._loop.stop()
 
     def _attempt(self) -> Failure:
@@ -69,7 +69,7 @@ class Lifecycle:
         return failure
 
     def _back_off(self, failure: Failure) -> None:
-        end_descendants(self._loop, 0)
+        end_descendants(self._loop)
         pause_s = min(self._task.max_backoff_s, self._task.backoff_s * 2.0 ** min(self._streak, 30))
         self._streak += 1
         self._report.fail(failure, pause_s)
@@ -124,7 +124,7 @@ class Lifecycle:
     def _end(self) -> None:
         self._report.be_stopping()
         exit_code = self._stop_model(self._model) if self._model else None
-        end_descendants(self._loop, 0)
+        end_descendants(self._loop)
         if self._place.work.exists():
             self._tools.call(lambda: fetch.remove_tree(self._place.work))
         self._place.env.unlink(missing_ok=True)

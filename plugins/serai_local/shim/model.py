@@ -64,19 +64,19 @@ class Model:
             pump.close()
 
 
-def end_descendants(loop: Loop, group: int) -> bool:
+def end_descendants(loop: Loop, group: int = 0) -> bool:
     """Kill the group and all descendants of this process, again and again until none is left; True if any was."""
-    found = False
+    if loop.childless:
+        return False
+    found = bool(processes.descendants(os.getpid()))
+    if group:
+        processes.kill_group(group, signal.SIGKILL)
 
     def is_empty() -> bool:
-        nonlocal found
-        left = [] if loop.childless else processes.descendants(os.getpid())
-        found = found or bool(left)
-        processes.kill_all(left, signal.SIGKILL)
+        if not loop.childless:
+            processes.kill_all(processes.descendants(os.getpid()), signal.SIGKILL)
         return loop.childless
 
-    if group and not loop.childless:
-        processes.kill_group(group, signal.SIGKILL)
     loop.until(is_empty, _KILL_PATIENCE_S, poll_s=0.02)
     return found
 

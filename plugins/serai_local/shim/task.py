@@ -35,6 +35,7 @@ class Task:
         self.hints = Path(record["hints"])
         self.environments = Path(record["environments"])
         self.uv: str = record["uv"]  # path of uv, "" for none
+        self.has_pip: bool = record["has_pip"]  # can install into the environments of others
         self.python: str = record["python"]
         self.model_env: dict[str, str] = environments["model"]
         self.tool_env: dict[str, str] = environments["tools"]
