@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import psycopg
 import pytest
@@ -277,8 +278,14 @@ def test_restart_of_postgres_is_survived(postgres: PostgresServer, open_database
     db = open_database(postgres.make_url())
     add_deployment(db)
     assert db.try_lead()
-    at_once(3, lambda index: names(db))
+    meeting = Barrier(3)
+
+    def read_together(index: int) -> None:
+        with db.read():
+            meeting.wait(30)
+
     for how in (signal.SIGINT, signal.SIGQUIT):
+        at_once(3, read_together)  # so that there are three connections
         postgres.stop(how)
         with pytest.raises(SeraiError, match="cannot be reached"):
             names(db)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,19 +24,7 @@ _PRAGMAS = (
 # A server that does not answer must be noticed: without these a connection hangs for many minutes.
 POSTGRES_PATIENCE: dict[str, Any] = {"connect_timeout": 10, "tcp_user_timeout": 30_000, "keepalives_idle": 30}
 
-
-class PostgresPool(PooledPostgresqlDatabase):  # type: ignore[misc]
-    """Connections to PostgreSQL; those that the server closed meanwhile, as at its restart, are not handed out."""
-
-    def _is_closed(self, conn: Any) -> bool:
-        import psycopg
-
-        with suppress(psycopg.OperationalError):
-            conn.pgconn.consume_input()  # asks nothing: reads what has arrived, such as the end of the connection
-        return bool(super()._is_closed(conn))
-
-
-Engine: TypeAlias = PooledSqliteDatabase | PostgresPool
+Engine: TypeAlias = PooledSqliteDatabase | PooledPostgresqlDatabase
 
 
 def make_engine(url: str, patience_s: float = PATIENCE_S) -> Engine:
@@ -80,10 +67,10 @@ def name_engine(url: str) -> str:
     return re.sub(r"//.*@", "//", url.partition("?")[0])
 
 
-def _make_postgres(url: str, patience_s: float) -> PostgresPool:
+def _make_postgres(url: str, patience_s: float) -> PooledPostgresqlDatabase:
     if importlib.util.find_spec("psycopg") is None:
         raise SeraiError("PostgreSQL needs a driver: install serai[postgresql]", "database-driver")
-    return PostgresPool(
+    return PooledPostgresqlDatabase(
         url, max_connections=MAX_CONNECTIONS, timeout=patience_s, prefer_psycopg3=True, **POSTGRES_PATIENCE
     )
 
