@@ -26,6 +26,7 @@ class ControlServer:
         self.refuse_with: int | None = None
         self.is_hasty = False
         self.asked_indexes: list[int] = []
+        self.asked_busy: list[str] = []
         self.port = 0
         self._changed = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -66,6 +67,7 @@ class ControlServer:
             return web.json_response({"code": "unauthenticated"}, status=401)
         index = int(request.query["index"])
         self.asked_indexes.append(index)
+        self.asked_busy.append(request.query["busy"])
         wait_s = float(request.query["wait"].removesuffix("s"))
         if self.is_hasty:
             return web.json_response(dump_change(RouteChange(index, False, {})))

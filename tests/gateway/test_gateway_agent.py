@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from serai.domain.errors import Conflict
 from serai.domain.routes import Route
@@ -109,6 +110,30 @@ async def test_routes_come_and_change_at_once(tmp_path: Path) -> None:
             assert time.monotonic() - began < 1
         found = await health(agent)
         assert (found["engine"], found["index"], found["server"]["reachable"]) == ("asyncio", w.control.index, True)
+
+
+@in_loop
+async def test_the_server_hears_of_a_leaving_replica_until_its_last_request_is_done(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.gateway() as agent:
+        arrived, answer = asyncio.Event(), asyncio.Event()
+
+        async def slow(request: web.BaseRequest) -> web.StreamResponse:
+            arrived.set()
+            await answer.wait()
+            return web.Response(text="done")
+
+        w.model.handler = slow
+        await w.control.publish(w.route)
+        await soon(lambda: agent.health()["deployments"] == 1)
+        request = asyncio.create_task(call(agent))
+        await arrived.wait()
+        assert set(w.control.asked_busy) == {""}
+        await w.control.publish(Route("m", "ann", 1))
+        await soon(lambda: w.control.asked_busy[-1] == at(w.model).replica)
+        assert w.control.asked_indexes[-1] == w.control.index
+        answer.set()
+        assert await request == 200
+        await soon(lambda: w.control.asked_busy[-1] == "")
 
 
 @in_loop

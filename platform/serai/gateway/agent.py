@@ -40,11 +40,13 @@ class Agent:
         self._journal_folder = config.data / "journal"
         self._journal = Journal(self._journal_folder, self.id, config.window_s, time.time)
         self._spool = Spool(self._journal_folder, config.spool_limit_bytes)
-        self._control = ControlPlane(config.server, config.token_file)
+        self._control = ControlPlane(config.server, config.token_file, self.id)
         self.engine: Engine = AsyncioEngine(
             config.host, config.port, config.domain, self._journal.append, self.health, config.hold_limit
         )
-        self._follower = Follower(self._control, TableFile(config.data / "routes.json"), self.engine.apply)
+        self._follower = Follower(
+            self._control, TableFile(config.data / "routes.json"), self.engine.apply, self.engine.leaving
+        )
         self._uploader = Uploader(self._journal, self._spool, self._control)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -24,16 +24,28 @@ class Refused(Exception):
 
 
 class ControlPlane:
-    """One server under `url`; the token is read anew for each call. Every failure is ServerUnavailable."""
+    """One server under `url` for the gateway named `gateway`; the token is read anew for each call.
 
-    def __init__(self, url: str, token_file: Path) -> None:
+    Every failure is ServerUnavailable.
+    """
+
+    def __init__(self, url: str, token_file: Path, gateway: str) -> None:
         self._url = url.rstrip("/")
         self._token_file = token_file
+        self._gateway = gateway
         self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
 
-    async def load_change(self, index: int, wait_s: float) -> RouteChange:
-        """Return what changed since `index`, after `wait_s` at the latest; ValueError if it makes no sense."""
-        query = {"index": str(index), "wait": f"{wait_s:g}s"}
+    async def load_change(self, index: int, wait_s: float, leaving: Collection[str] = ()) -> RouteChange:
+        """Return what changed since `index`, after `wait_s` at the latest; ValueError if it makes no sense.
+
+        `index` is the table in effect here, `leaving` the replicas not in it that still carry requests of ours.
+        """
+        query = {
+            "index": str(index),
+            "wait": f"{wait_s:g}s",
+            "gateway": self._gateway,
+            "busy": ",".join(sorted(leaving)),
+        }
         body = await self._call("GET", "/api/v1/routes", query, None, wait_s + _GRACE_S)
         try:
             return load_change(json.loads(body))

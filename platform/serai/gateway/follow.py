@@ -18,6 +18,8 @@ from .table_file import TableFile
 log = logging.getLogger(__name__)
 
 _WAIT_S = 30.0
+# While replicas wait for their last requests to end, the server is told this often how far they are.
+_LEAVING_WAIT_S = 0.2
 _SAVE_EVERY_S = 0.5
 # A server that answers sooner than this without news is about to end: it must not be asked in a tight loop.
 _HASTY_S = 1.0
@@ -26,13 +28,22 @@ _HASTY_S = 1.0
 class Follower:
     """Keeps `table` at what the server says and hands every change to `apply`.
 
+    With each read the server learns which table is in effect here and which replicas, by `leaving`, still carry
+    requests although they are in it no more: it stops them when no gateway needs them.
     `reachable_since` and `unreachable_since` are epoch seconds; one of them is None.
     """
 
-    def __init__(self, control: ControlPlane, file: TableFile, apply: Callable[[RouteTable], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        control: ControlPlane,
+        file: TableFile,
+        apply: Callable[[RouteTable], Awaitable[None]],
+        leaving: Callable[[], frozenset[str]],
+    ) -> None:
         self._control = control
         self._file = file
         self._apply = apply
+        self._leaving = leaving
         self._random = random.Random()  # noqa: S311 - jitter, no secret
         self._unsaved = asyncio.Event()
         self.table: RouteTable | None = None
@@ -50,11 +61,11 @@ class Follower:
         """Follow for ever."""
         failures, index = 0, self.table.index if self.table else 0
         while True:
-            # The first answer is asked for at once: it tells that the server is there again.
-            wait_s = 0.0 if self.reachable_since is None else _WAIT_S
+            leaving = self._leaving()
+            wait_s = self._derive_wait(bool(leaving))
             began = time.monotonic()
             try:
-                change = await self._control.load_change(index, wait_s)
+                change = await self._control.load_change(index, wait_s, leaving)
             except ServerUnavailable as error:
                 self._note_unreachable(error.message)
             except (Refused, ValueError) as error:
@@ -63,11 +74,17 @@ class Follower:
             else:
                 self._note_reachable()
                 index = await self._take(change)
-                if wait_s == 0 or is_news(change) or time.monotonic() - began > _HASTY_S:
+                took_s = time.monotonic() - began
+                if wait_s == 0 or is_news(change) or took_s > min(_HASTY_S, wait_s / 2):
                     failures = 0
                     continue
             failures += 1
             await asyncio.sleep(derive_pause(failures, self._random.random()))
+
+    def _derive_wait(self, is_leaving: bool) -> float:
+        if self.reachable_since is None:
+            return 0.0  # asked for at once: the answer tells that the server is there again
+        return _LEAVING_WAIT_S if is_leaving else _WAIT_S
 
     async def save(self) -> None:
         """Save every new table for ever, at most two a second: the newest is what counts."""
