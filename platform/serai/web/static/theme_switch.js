@@ -8,7 +8,7 @@ export function startTheme() {
   const root = document.documentElement;
   const show = () => {
     const word = WORDS[root.dataset.theme ?? ""];
-    button.textContent = word;
+    button.textContent = `◐ ${word}`;
     button.setAttribute("aria-label", `Theme: ${word}`);
   };
   button.addEventListener("click", () => {

@@ -64,7 +64,7 @@ class DeployPages:
         if view is None:
             return self._render(heading, Draft(name, BLANK, "folder"))
         spec = view.version.spec
-        text = write_manifest_text(replace(spec, image=""), None)
+        text = write_manifest_text(replace(spec, image=""))
         source = "image" if spec.image and not spec.bundle else "folder" if not number else "same"
         return self._render(heading, Draft(name, text, source, spec.bundle, spec.image, view.version.number))
 

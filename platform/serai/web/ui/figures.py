@@ -53,12 +53,17 @@ class Hour:
     def slowest_s(self) -> float | None:
         return max((minute.p95_s for minute in self.minutes if minute.p95_s is not None), default=None)
 
+    @property
+    def full_minutes(self) -> tuple[Minute, ...]:
+        """The minutes that are over: the present one would draw a fall that is none."""
+        return self.minutes[:-1]
+
     def rate_line(self) -> Markup:
-        values = [float(minute.count) for minute in self.minutes]
+        values = [float(minute.count) for minute in self.full_minutes]
         return make_line(values, f"{rate(self.per_second)} requests a second in the last hour", 96, 20)
 
     def p95_line(self) -> Markup:
-        values = [minute.p95_s for minute in self.minutes]
+        values = [minute.p95_s for minute in self.full_minutes]
         return make_line(values, f"95 % of requests within {seconds(self.p95_s)} in the last hour", 96, 20)
 
     def bars(self) -> Markup:
@@ -66,7 +71,8 @@ class Hour:
         return make_bars(values, f"Requests by the minute in the last hour, {self.count:,} in all", 600, 120)
 
     def times(self) -> Markup:
-        named = [("p50", [m.p50_s for m in self.minutes]), ("p95", [m.p95_s for m in self.minutes])]
+        minutes = self.full_minutes if self.count > self.minutes[-1].count else self.minutes
+        named = [("p50", [m.p50_s for m in minutes]), ("p95", [m.p95_s for m in minutes])]
         label = f"Request time by the minute: median {seconds(self.p50_s)}, 95 % within {seconds(self.p95_s)}"
         return make_lines(named, label)
 
@@ -80,18 +86,8 @@ def load_hour(core: Core, name: str) -> Hour:
 
 def derive_hour(metrics: RequestMetrics) -> Hour:
     total = metrics.total[Clock.TOTAL]
-    minutes = tuple(
-        Minute(
-            at,
-            times[Clock.TOTAL].count,
-            _at(times[Clock.TOTAL].percentiles, P50),
-            _at(times[Clock.TOTAL].percentiles, P95),
-        )
-        for at, times in metrics.buckets
-    )
-    return Hour(
-        minutes, total.count, total.avg_s, total.max_s, _at(total.percentiles, P50), _at(total.percentiles, P95)
-    )
+    minutes = tuple(_make_minute(at, times[Clock.TOTAL]) for at, times in metrics.buckets)
+    return Hour(minutes, total.count, total.avg_s, total.max_s, _at(total, P50), _at(total, P95))
 
 
 def _make_minute(at: datetime, times: Times) -> Minute:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 import yaml
 
-from serai.domain.deployment import Settings
 from serai.domain.errors import Invalid
 from serai.domain.manifest import ASK, Manifest, parse_manifest
+from serai.domain.quantity import format_bytes, format_duration, parse_bytes, parse_duration
 from serai.domain.spec import Spec
-from serai.domain.spec_text import dump_settings, dump_spec
+from serai.domain.spec_text import dump_spec
 
+DURATIONS = frozenset({"start_timeout", "queue_timeout", "drain_timeout", "interval", "timeout"})
 MAX_BYTES = 256 * 1024
 _SEGMENT = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
@@ -47,23 +48,37 @@ def find_line(text: str, field: str) -> int | None:
     return line
 
 
-def write_manifest_text(spec: Spec, settings: Settings | None) -> str:
-    """Return what differs from the defaults as YAML, the bundle left out; secrets are asked for again."""
-    default = dump_spec(Spec())
-    values = {key: value for key, value in dump_spec(spec).items() if value != default[key] and key != "bundle"}
+def write_manifest_text(spec: Spec) -> str:
+    """Return what of a spec differs from the defaults as YAML, the bundle left out; secrets are asked for again."""
+    values = _differing(dump_spec(spec), dump_spec(Spec()))
+    values.pop("bundle", None)
     if spec.secrets:
         values["secrets"] = dict.fromkeys(sorted(spec.secrets), ASK)
-    if settings is not None:
-        plain = dump_settings(Settings())
-        values |= {key: value for key, value in dump_settings(settings).items() if value != plain[key]}
-    return str(yaml.safe_dump(_tidy(values), sort_keys=False, allow_unicode=True)) if values else ""
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True)) if values else ""
 
 
-def _tidy(value: object) -> object:
-    """Leave out what is not set, deep inside too."""
-    if isinstance(value, Mapping):
-        return {key: _tidy(inner) for key, inner in value.items() if inner not in (None, "", [], {})}
-    return value
+def _differing(values: Mapping[str, object], default: Mapping[str, object]) -> dict[str, object]:
+    kept: dict[str, object] = {}
+    for key, value in values.items():
+        known = default.get(key)
+        if value == known or value in (None, "", [], {}):
+            continue
+        if isinstance(value, Mapping):
+            kept[key] = _differing(value, known if isinstance(known, Mapping) else {})
+        else:
+            kept[key] = _write(key, value)
+    return kept
+
+
+def _write(key: str, value: object) -> object:
+    """Return a number as people write it, `1GiB` and `2m`, where that says exactly the same."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return value
+    if key == "memory" and parse_bytes(text := format_bytes(value), key) == value:
+        return text
+    if key in DURATIONS and parse_duration(text := format_duration(value), key) == value:
+        return text
+    return int(value) if value == int(value) else value
 
 
 def _load_yaml(text: str) -> object:

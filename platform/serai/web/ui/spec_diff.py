@@ -6,8 +6,13 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from serai.domain.quantity import format_bytes, format_duration
 from serai.domain.spec import Spec
 from serai.domain.spec_text import dump_spec
+
+from .manifest_text import DURATIONS
+
+_IMPLIED = frozenset({"health.tcp"})  # what is checked where no path is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,19 @@ def _walk(value: object, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _walk(inner, f"{path}.{key}" if path else str(key))
-    elif value is not None and value != []:
-        yield path, value if isinstance(value, str) else json.dumps(value)
+    elif value is not None and value != [] and path not in _IMPLIED:
+        yield path, _write(path, value)
+
+
+def _write(path: str, value: object) -> str:
+    """Return a value as people write it in a manifest."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and path.endswith("memory"):
+        return format_bytes(value)
+    if isinstance(value, int | float) and path.rpartition(".")[2] in DURATIONS:
+        return format_duration(value)
+    return json.dumps(value)
 
 
 def _compare_secrets(before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:

@@ -61,7 +61,11 @@ class Trail:
 
 
 def make_steps(view: VersionView, times: dict[str, datetime]) -> list[Step]:
-    """Return the steps of the version's current run; none for one that was never started or ended in peace."""
+    """Return the steps of the version's current run; none for one that was never started or ended in peace.
+
+    On the way all of them, so that one sees what is to come; once ready those that were seen, as a step that nobody
+    saw may well have been left out (nothing to install).
+    """
     version, state = view.version, view.status.state
     if version.run == 0 or state in {State.STOPPED, State.SHUTTING_DOWN}:
         return []
@@ -70,10 +74,11 @@ def make_steps(view: VersionView, times: dict[str, datetime]) -> list[Step]:
     marks = [Mark.DONE if place < here or is_there else Mark.TODO for place in range(len(STEPS))]
     if not is_there:
         marks[here] = Mark.FAILED if state is State.ERROR else Mark.NOW
-    return [
+    steps = [
         Step(str(name), mark, times.get(str(name)) if mark is not Mark.TODO else None, _took(place, here, times))
         for place, (name, mark) in enumerate(zip(STEPS, marks, strict=True))
     ]
+    return [step for step in steps if step.at is not None] if is_there else steps
 
 
 def _reached(view: VersionView, times: dict[str, datetime]) -> str:

@@ -1,0 +1,65 @@
+"""A real Chromium, and pages that fail their test when the console shows an error or the policy is violated."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def find_chromium() -> str | None:
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@contextmanager
+def running_chromium(path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Watched:
+    """A page and what went wrong on it. `expects` are texts of complaints that the test provokes on purpose."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    expects: tuple[str, ...] = ()
+
+    def note_console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def check(self) -> None:
+        unexpected = [c for c in self.complaints if not any(expected in c for expected in self.expects)]
+        assert not unexpected, "\n".join(unexpected)
+
+
+def watch(page: Page) -> Watched:
+    watched = Watched(page)
+    page.on("console", watched.note_console)
+    page.on("pageerror", lambda error: watched.complaints.append(f"uncaught: {error}"))
+    return watched
+
+
+def sign_in(context: BrowserContext, url: str, token: str) -> None:
+    """Sign a context in without showing the page."""
+    answer = context.request.post(f"{url}/login", form={"token": token, "next": "/"})
+    assert answer.ok, answer.text()

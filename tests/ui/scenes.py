@@ -1,0 +1,102 @@
+"""What a busy week looks like: deployments in every state, with reasons, logs, versions and traffic."""
+
+from __future__ import annotations
+
+from serai.domain.observation import Phase, Stream
+from serai.domain.reasons import make_reason
+from serai.plugin.testing.fakes import Script
+
+from .stage import Stage
+
+TRACE = (
+    "loading tokenizer from /models/ocr",
+    "Traceback (most recent call last):",
+    '  File "serve.py", line 41, in <module>',
+    "    model = load(os.environ['MODEL_PATH'])",
+    "KeyError: 'MODEL_PATH'",
+)
+
+
+def set_scenes(stage: Stage) -> None:
+    """Deploy what the pages show."""
+    set_digits(stage)
+    set_chat(stage)
+    set_others(stage)
+    stage.tick(6)
+    set_logs(stage)
+
+
+def set_digits(stage: Stage) -> None:
+    stage.deploy("digits", env={"LOG_LEVEL": "debug"}, replicas=1)
+    stage.tick()
+    stage.deploy("digits", env={"LOG_LEVEL": "info"}, health={"http": "/healthz"}, image="registry.local/digits:2")
+    stage.tick()
+    stage.deploy(
+        "digits", env={"LOG_LEVEL": "info"}, health={"http": "/healthz"}, image="registry.local/digits:3",
+        resources={"cpu": 2, "memory": "1GiB"}, start_timeout="2m",
+    )  # fmt: skip
+    stage.tick()
+    stage.core.lifecycle.change("digits", {"replicas": 3}, "grace")
+    stage.tick()
+    stage.measure("digits", 42, 0.021)
+
+
+def set_chat(stage: Stage) -> None:
+    gpu = {"gpu": {"count": 1, "model": "A100"}, "memory": "64GiB"}
+    stage.scheduler.gpus |= {"chat-llm-v1": 1, "chat-llm-v2": 1}
+    stage.deploy("chat-llm", resources=gpu, replicas=2, health={"http": "/health"}, env={"MAX_TOKENS": "2048"})
+    stage.tick()
+    stage.measure("chat-llm", 9, 1.4, seed=2)
+    stage.scheduler.script("chat-llm-v2", Script(ready_after=None))
+    stage.scheduler.dress("chat-llm-v2", at_installing)
+    stage.deploy(
+        "chat-llm", resources=gpu, replicas=2, health={"http": "/health"}, env={"MAX_TOKENS": "4096"},
+        image="registry.local/chat-llm:2", handover="overlap",
+    )  # fmt: skip
+
+
+def at_installing(replica, place):  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    reason = make_reason("installing", "Installing requirements.txt: 14 of 31 packages.")
+    return replace(replica, phase=Phase.INSTALLING, ready=False, reason=reason)
+
+
+def set_others(stage: Stage) -> None:
+    show = stage.scheduler
+    show.waiting["whisper-large-v1"] = make_reason(
+        "gpu-taken", "2 GPUs of the kind A100 are asked for; 4 exist, 0 are free: chat-llm holds 3, embeddings 1."
+    )
+    stage.deploy("whisper-large", resources={"gpu": {"count": 2, "model": "A100"}}, replicas=1)
+    stage.deploy("embeddings", replicas=4)
+    late = make_reason("checking", "GET /healthz on port 41233 answers 503: index is loading.")
+
+    def partly(replica, place):  # type: ignore[no-untyped-def]
+        from dataclasses import replace
+
+        return replica if place < 3 else replace(replica, phase=Phase.CHECKING, ready=False, reason=late)
+
+    show.dress("embeddings-v1", partly)
+    stage.measure("embeddings", 180, 0.006, seed=3)
+    show.script("ocr-v1", Script(ready_after=1, crashes=9, says=TRACE, exit_code=1))
+    stage.deploy("ocr", command="python serve.py", replicas=1)
+    stage.deploy("sentiment", replicas=1)
+    stage.deploy("translate", replicas=2)
+    stage.tick(6)
+    stage.core.lifecycle.stop("sentiment", None, "grace")
+    show.script("translate-v1", Script(stop_steps=10_000))
+    stage.core.lifecycle.stop("translate", None, "grace")
+
+
+def set_logs(stage: Stage) -> None:
+    for place in range(3):
+        stage.say("digits-v3", "loading model from model.joblib", "listening on port 41207", place=place)
+    for number in range(40):
+        stage.say("digits-v3", f'127.0.0.1 "POST /predict HTTP/1.1" 200 in {11 + number % 7} ms', place=number % 3)
+    stage.say("digits-v3", "WARNING feature 12 is out of range; clipped to 16.0", place=1)
+    stage.say("digits-v3", "ERROR cannot parse body: Expecting value: line 1 column 1 (char 0)", place=2)
+    stage.say("digits-v3", '127.0.0.1 "POST /predict HTTP/1.1" 400 in 2 ms', place=2)
+    live = [r for r in stage.scheduler.observe(["chat-llm-v2"])["chat-llm-v2"].replicas if r.live]
+    for line in ("unpacking the bundle: 812 MiB", "installing requirements.txt with uv", "resolved 31 packages in 412 ms",
+                 "downloading torch (812 MiB)"):  # fmt: skip
+        stage.scheduler.say("chat-llm-v2", live[0].id, line, Stream.SYSTEM)
