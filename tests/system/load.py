@@ -22,22 +22,26 @@ class Load:
         self._lock = threading.Lock()
         self.answers: Counter[str] = Counter()
         self.failures: list[str] = []
-        self._threads = [threading.Thread(target=self._call_on, daemon=True) for _ in range(threads)]
+        self.threads = [threading.Thread(target=self._call_on, daemon=True) for _ in range(threads)]
 
     @property
     def count(self) -> int:
         with self._lock:
             return sum(self.answers.values()) + len(self.failures)
 
+    def stop(self) -> None:
+        """Send no more requests; those in flight go on."""
+        self._stop.set()
+
     @contextmanager
     def running(self) -> Iterator[Load]:
-        for thread in self._threads:
+        for thread in self.threads:
             thread.start()
         try:
             yield self
         finally:
             self._stop.set()
-            for thread in self._threads:
+            for thread in self.threads:
                 thread.join(150)
 
     def _call_on(self) -> None:

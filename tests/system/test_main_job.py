@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,22 @@ def test_a_handover_under_constant_load_fails_no_request(serai: Installation, tm
         eventually(lambda: load.count > max(10_000, begun + 1000), 150)
     assert load.failures == []
     assert set(load.answers) == {"1", "2", "3"}
+
+
+def test_a_request_in_flight_outlives_its_version(serai: Installation, tmp_path: Path) -> None:
+    """The model dies at SIGTERM at once, as many do; so it must not get one before its last answer."""
+    folder = make_model(tmp_path / "echo")
+    serai.deploy(folder)
+    load = Load(serai.gateway, "/echo/slow=6", threads=2)
+    with load.running():
+        time.sleep(1)  # until the requests are in flight
+        load.stop()
+        (folder / "new").write_text("2")
+        serai.deploy(folder)
+        assert serai.get("/echo/").startswith("2 ")
+        serai.run("stop", "echo")
+    assert load.failures == []
+    assert load.answers == {"1": 2}
 
 
 def test_replace_holds_callers_where_only_one_can_run(serai: Installation, tmp_path: Path) -> None:

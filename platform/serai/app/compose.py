@@ -13,6 +13,7 @@ from serai.config import Configuration
 from serai.domain.errors import PluginError
 from serai.jobs.clockwork import Clockwork
 from serai.plugin.context import PluginContext
+from serai.plugin.facade import Plugins
 from serai.plugin.registry import load_plugins
 from serai.plugin.scheduler import Scheduler
 from serai.plugin.sink import Sink
@@ -96,16 +97,7 @@ def compose(
     changes, drains = Changes(), Drains(monotonic)
     cluster = Cluster(db, changes, clock)
     routes = RoutePublisher(changes.first, plugins.tell_routes_changed)
-    performer = Performer(db, scheduler, clock)
-    reconciler = Reconciler(
-        cluster,
-        scheduler,
-        performer,
-        Settler(cluster, scheduler, performer, drains, clock),
-        Announcer(cluster, changes, routes, drains, plugins.grants, clock),
-        NewsDesk(db, cluster, plugins.tell_deployment_changed),
-        clock,
-    )
+    reconciler = _make_reconciler(db, scheduler, plugins, cluster, changes, routes, drains, clock)
     loop = ReconcileLoop(reconciler, drains, configuration.tick)
     sinks = plugins.make_sinks(make_context)
     intake = Intake(metrics, sinks)
@@ -134,6 +126,28 @@ def compose(
     )
     return Composition(
         core, reconciler, loop, Clockwork(core, loop, intake, configuration), intake, tuple(sinks.values())
+    )
+
+
+def _make_reconciler(
+    db: Database,
+    scheduler: Scheduler,
+    plugins: Plugins,
+    cluster: Cluster,
+    changes: Changes,
+    routes: RoutePublisher,
+    drains: Drains,
+    clock: Callable[[], datetime],
+) -> Reconciler:
+    performer = Performer(db, scheduler, clock)
+    return Reconciler(
+        cluster,
+        scheduler,
+        performer,
+        Settler(cluster, scheduler, performer, drains, clock),
+        Announcer(cluster, changes, routes, drains, plugins.grants, clock),
+        NewsDesk(db, cluster, plugins.tell_deployment_changed),
+        clock,
     )
 
 
