@@ -24,9 +24,7 @@ def setup() -> configparser.ConfigParser:
 
 def packages_on_disk() -> set[str]:
     roots = (ROOT / "platform", ROOT / "plugins")
-    return {
-        ".".join(init.parent.relative_to(root).parts) for root in roots for init in root.glob("**/__init__.py")
-    }
+    return {".".join(init.parent.relative_to(root).parts) for root in roots for init in root.glob("**/__init__.py")}
 
 
 def test_every_package_is_listed() -> None:
