@@ -84,9 +84,10 @@ class Revival:
 
     def _bury(self, replica: LocalReplica, reason: Reason | None) -> None:
         """End all that is left of it and say so in its state. The lock is ours."""
-        killed = kill_orphans(replica.place)
-        log.warning("%s: its supervisor is gone; %d processes of it were ended", replica.placed.id, killed)
         report = replica.report
+        if replica.is_begun:
+            killed = kill_orphans(replica.place)
+            log.warning("%s: its supervisor is gone; %d processes of it were ended", replica.placed.id, killed)
         values = {
             "phase": "ended",
             "since": time.time(),

@@ -155,7 +155,16 @@ class Stage:
             self.scheduler.stop(id_)
         eventually(lambda: not self._live_ids(), 20)
         eventually(lambda: not self.shims() and not self.processes(), 10)
-        eventually(lambda: not self.scheduler.observe([]) and child_pids() <= self.strangers, 5)
+        self.close()
+
+    def close(self) -> None:
+        """Close, once shims that have ended are buried: a later scheduler in this process might not know them."""
+
+        def look() -> bool:
+            self.scheduler.observe([])
+            return child_pids() - self.strangers <= {shim.pid for shim in self.shims()}
+
+        eventually(look, 5)
         self.scheduler.close()
 
     def _live_ids(self) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from serai.plugin.testing.schedulers import SchedulerContract
@@ -11,6 +14,7 @@ from tests.plugins.stage import Stage
 
 class TestLocal(SchedulerContract):
     @pytest.fixture
-    def scheduler(self, stage: Stage) -> LocalScheduler:
-        stage.clear = stage.scheduler.close  # type: ignore[method-assign]  # the kit clears, and may close before
-        return stage.scheduler
+    def scheduler(self, tmp_path: Path) -> Iterator[LocalScheduler]:
+        scheduler = Stage(tmp_path).scheduler
+        yield scheduler
+        scheduler.close()

@@ -7,7 +7,6 @@ import time
 import urllib.request
 from dataclasses import replace
 
-import psutil
 import pytest
 
 from serai.domain.observation import Phase, Stream
@@ -221,7 +220,7 @@ def test_a_bundle_without_start_sh_fails(stage: Stage) -> None:
 
 def test_a_truncated_bundle_fails(stage: Stage) -> None:
     whole = stage.bundle_path(stage.bundle({"start.sh": SERVE})).read_bytes()
-    workload = stage.run(bundle=stage.raw_bundle(whole[: len(whole) // 2]))
+    workload = stage.run(bundle=stage.raw_bundle(whole[:600]))
     failed = eventually(lambda: stage.observe(workload).failed)
     assert failed and failed.code == "bundle-broken"
 
@@ -250,5 +249,5 @@ def test_usage_is_a_rate_over_the_whole_tree(stage: Stage) -> None:
     assert first.cpu_user is None and first.memory_total_bytes == 1 << 30
     sample = eventually(lambda: next((s for s in stage.scheduler.usage() if s.cpu_user is not None), None))
     assert sample and sample.replica == replica.id and sample.cpu_user is not None and sample.cpu_system is not None
-    assert 0.2 < sample.cpu_user + sample.cpu_system < psutil.cpu_count() + 0.5
+    assert 0.2 < sample.cpu_user + sample.cpu_system < 3.0
     assert sample.memory_used_bytes and sample.memory_used_bytes > 60 << 20
