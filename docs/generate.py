@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
-from serai.cli.reference import make_cli_page
+from serai.cli.reference import make_reference as make_cli_page
 from serai.config import Configuration
 from serai.domain.reasons import CATALOGUE
 from serai.plugin.reference import make_hooks_page
