@@ -108,7 +108,7 @@ def assert_answer(found: RequestMetrics, requests: Sequence[Request]) -> None:
 
 
 def test_any_range_interval_and_filter(db: Database, gateway: Gateway) -> None:
-    take_windows(db, gateway.serve(3000, DAY, 5 * HOUR))
+    take_windows(db, gateway.serve(1200, DAY, 5 * HOUR))
     roll_up(db, DAY + 4 * HOUR)
     requests = gateway.requests
     for start, end, interval_s in [
@@ -175,8 +175,8 @@ def test_a_transaction_that_fails_leaves_neither_figures_nor_the_note(db: Databa
 
 
 def test_late_windows_land_where_they_belong(db: Database, gateway: Gateway) -> None:
-    on_time = gateway.serve(500, DAY, 30 * HOUR, seed=1)
-    late = gateway.serve(500, DAY, 30 * HOUR, seed=2)
+    on_time = gateway.serve(300, DAY, 30 * HOUR, seed=1)
+    late = gateway.serve(300, DAY, 30 * HOUR, seed=2)
     take_windows(db, on_time)
     roll_up(db, DAY + 26 * HOUR)
     take_windows(db, late[::2])
@@ -194,6 +194,17 @@ def test_rolling_up_twice_or_with_a_clock_set_back_changes_nothing(db: Database,
     assert_answer(load_requests(db, "digits", DAY, DAY + 5 * HOUR, 3600), gateway.requests)
 
 
+def test_nothing_is_rolled_up_before_its_time(db: Database, gateway: Gateway) -> None:
+    take_windows(db, gateway.serve(200, DAY, 3 * HOUR))
+    roll_up(db, DAY + HOUR + timedelta(minutes=20))
+    with db.read():
+        rolled = list(BucketRow.select(BucketRow.step, BucketRow.at).tuples().execute(db.peewee))
+    ends = {step: max(at + step for other, at in rolled if other == step) for step in {step for step, _ in rolled}}
+    midnight = DAY.timestamp()
+    assert (ends[900], ends[3600]) == (midnight + 4500, midnight + 3600)
+    assert 86400 not in ends
+
+
 def test_a_clock_that_jumped_ahead_costs_nothing_but_speed(db: Database, gateway: Gateway) -> None:
     roll_up(db, DAY + timedelta(days=4000))
     take_windows(db, gateway.serve(300, DAY, 3 * HOUR))
@@ -203,7 +214,7 @@ def test_a_clock_that_jumped_ahead_costs_nothing_but_speed(db: Database, gateway
 
 
 def test_retention_drops_detail_and_no_count(db: Database, gateway: Gateway) -> None:
-    take_windows(db, gateway.serve(2000, DAY, 6 * HOUR))
+    take_windows(db, gateway.serve(800, DAY, 6 * HOUR))
     now = DAY + 6 * HOUR
     assert prune_metrics(db, now, SHORT) == 0  # nothing is rolled up yet: nothing may go
     roll_up(db, now + timedelta(minutes=2))
@@ -223,6 +234,7 @@ def test_a_window_older_than_all_that_is_kept_is_taken_and_forgotten(db: Databas
     prune_metrics(db, now, SHORT)
     assert take_windows(db, gateway.serve(10, DAY, HOUR))
     assert load_requests(db, "digits", DAY, DAY + HOUR, 86400).total[Clock.TOTAL].count == 0
+    assert count_rows(db)[1] == 0
 
 
 def test_a_late_window_counts_at_the_levels_that_are_kept(db: Database, gateway: Gateway) -> None:
@@ -328,7 +340,7 @@ def test_a_random_history_keeps_every_count(sqlite: Database) -> None:
     """Windows late and doubled, roll-ups and pruning by a wandering clock: no count is ever lost or doubled."""
     rng = random.Random(5)
     gateway = Gateway()
-    windows = gateway.serve(1500, DAY, 48 * HOUR)
+    windows = gateway.serve(900, DAY, 48 * HOUR)
     rng.shuffle(windows)
     keep = Retention({60: 4 * 3600, 900: 12 * 3600, 3600: 30 * 86400, 86400: 60 * 86400})
     while windows:

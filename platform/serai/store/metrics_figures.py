@@ -71,7 +71,7 @@ def encode_digest(packed: int) -> bytes:
     """
     first, raw = _trim(packed)
     planes = [raw[place::_FIELD_BYTES] for place in range(_FIELD_BYTES)]
-    while planes and not any(planes[-1]):
+    while planes and planes[-1].count(0) == len(planes[-1]):
         planes.pop()
     return _HEADER.pack(first, len(planes)) + zlib.compress(b"".join(planes), 1)
 
