@@ -66,8 +66,8 @@ class Server(ThreadingHTTPServer):
 
 
 def main() -> None:
-    print("training on the packaged digits", flush=True)
-    Handler.digits = Digits.load(HERE / "digits.joblib")
+    print("learning the packaged digits", flush=True)
+    Handler.digits = Digits()
     server = Server((os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8001"))), Handler)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"listening on port {server.server_port}", flush=True)

@@ -36,7 +36,9 @@ MISTAKES = {
     "a: &a [*a]\n": ("serai.yaml line 1: is nested too deeply, or an alias (*name) stands inside of what it names"),
     BOMB: "serai.yaml line 1: holds more than 10,000 values, aliases (*name) counted in full",
     "[" * 1000: "serai.yaml is nested too deeply",
-    "name: !!python/object/apply:os.system [id]\n": "serai.yaml line 1: the tag 'tag:yaml.org,2002:python/object/apply:os.system' means nothing here",
+    "name: !!python/object/apply:os.system [id]\n": (
+        "serai.yaml line 1: the tag 'tag:yaml.org,2002:python/object/apply:os.system' means nothing here"
+    ),
     "name: !secret x\n": "serai.yaml line 1: the tag '!secret' means nothing here",
     "? [a]\n: b\n": "serai.yaml line 1: a key has to be a word",
     "name: a\nport: !!int x\n": "serai.yaml line 2: 'x' is not a number",

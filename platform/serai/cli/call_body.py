@@ -64,9 +64,11 @@ def _load(name: str) -> bytes:
 def _guess_type(content: bytes) -> str:
     """Return JSON for what is JSON, text for other text, bytes for the rest."""
     try:
-        json.loads(content)
+        text = content.decode()
     except UnicodeDecodeError:
         return "application/octet-stream"
+    try:
+        json.loads(text)
     except ValueError:
         return "text/plain; charset=utf-8"
     return "application/json"

@@ -22,11 +22,13 @@ def load_manifest(folder: Path | None, image: str | None, name: str | None, repl
     `folder` None is an image alone. The name is the option's, else the manifest's, else the folder's or the image's.
     Invalid where nothing says what to run, and for whatever is wrong in the manifest.
     """
-    manifest = _load_folder(folder, image) if folder else ManifestFile({})
+    manifest = _load_folder(folder) if folder else ManifestFile({})
     fallback = folder.resolve().name if folder else (image or "").rpartition("/")[2].partition(":")[0]
     options: dict[str, Any] = {"image": image, "name": name, "replicas": replicas}
     values = {**manifest.values, **{key: value for key, value in options.items() if value is not None}}
     values["name"] = replace(manifest, values=values).parse(suggest_name(fallback)).name
+    if folder and not (values.get("image") or values.get("command")):
+        _check_start(folder)
     return replace(manifest, values=values)
 
 
@@ -43,14 +45,16 @@ def _ask(secret: str) -> str:
     return str(click.prompt(f"Secret {secret}", hide_input=True, err=True))
 
 
-def _load_folder(folder: Path, image: str | None) -> ManifestFile:
+def _load_folder(folder: Path) -> ManifestFile:
     if not folder.is_dir():
         raise Invalid(f"{folder} is not a folder; give the folder of the model, or --image", "folder")
-    manifest = load_manifest_file(folder)
-    says_what = image or manifest.values.get("image") or manifest.values.get("command")
-    if not says_what and not (folder / "start.sh").is_file():
+    return load_manifest_file(folder)
+
+
+def _check_start(folder: Path) -> None:
+    """Refuse a folder that leaves the command to a start.sh it has not got."""
+    if not (folder / "start.sh").is_file():
         raise Invalid(
             f"nothing says how to run {folder}: add a start.sh that listens on $PORT, or a serai.yaml with `command`",
             "command",
         )
-    return manifest

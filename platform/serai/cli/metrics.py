@@ -23,7 +23,7 @@ MAX_ROWS = 60
 @click.option("--range", "range_s", type=read_seconds, default="1h", help="How far back.  [default: 1h]")
 @click.option("--interval", type=click.Choice(list(INTERVALS)), help="Length of a row.  [default: fits the range]")
 @click.option("--status", type=click.Choice(["1xx", "2xx", "3xx", "4xx", "5xx"]), help="Only answers of this class.")
-@click.option("--clock", type=click.Choice(["total", "first_byte", "queue"]), default="total", show_default=True)
+@click.option("--clock", type=click.Choice(["total", "first_byte", "queue"]), default="total", help="What is timed.")
 @connected
 def metrics(
     session: Session, target: Target, range_s: float, interval: str | None, status: str | None, clock: str
