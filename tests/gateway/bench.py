@@ -36,7 +36,7 @@ class Reply:
         return str(problem["code"])
 
 
-async def soon(check: Callable[[], T], timeout_s: float = 5.0) -> T:
+async def soon(check: Callable[[], T], timeout_s: float = 15.0) -> T:
     """Return the first true result of `check`."""
     deadline = time.monotonic() + timeout_s
     while not (result := check()):

@@ -32,10 +32,11 @@ class Gate:
         return await echo(request)
 
 
-def refusing(replica: str, version: int = 1) -> Endpoint:
-    """Return an endpoint that nothing listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return Endpoint(replica, f"127.0.0.1:{server.getsockname()[1]}", version)
+def refusing(bench: Bench, replica: str) -> Endpoint:
+    """Return the endpoint of a model that was not started."""
+    model = Model()
+    bench.models.append(model)
+    return at(model, replica)
 
 
 class BalanceContract(EngineFixture):
@@ -68,7 +69,7 @@ class BalanceContract(EngineFixture):
     @scenario
     async def test_a_refused_connection_is_tried_elsewhere(self, method: str, bench: Bench) -> None:
         model = await bench.model()
-        await bench.route(refusing("dead"), at(model, "alive"))
+        await bench.route(refusing(bench, "dead"), at(model, "alive"))
         replies = [await bench.call(method=method, body=b"once") for _ in range(20)]
         assert {(reply.status, reply.headers["X-Serai-Replica"]) for reply in replies} == {(200, "alive")}
         assert model.requests == 20
@@ -76,7 +77,7 @@ class BalanceContract(EngineFixture):
 
     @scenario
     async def test_every_replica_refuses(self, bench: Bench) -> None:
-        await bench.route(refusing("a"), refusing("b"))
+        await bench.route(refusing(bench, "a"), refusing(bench, "b"))
         reply = await bench.call()
         assert (reply.status, reply.code()) == (502, "replica-unreachable")
         record = await bench.record()
@@ -143,11 +144,10 @@ class BalanceContract(EngineFixture):
     async def test_a_model_that_restarts_between_requests_fails_nothing(self, bench: Bench) -> None:
         model = await bench.model()
         await bench.route(at(model))
-        port = int(model.address.rpartition(":")[2])
         for method in ("GET", "POST", "GET", "POST"):
             assert (await bench.call(method=method, body=b"x")).status == 200
-            await model.close()
-            await model.start(port)
+            await model.kill()
+            await model.start()
 
     @scenario
     async def test_connections_to_a_model_are_kept(self, bench: Bench) -> None:
@@ -248,7 +248,7 @@ class HoldContract(EngineFixture):
     @scenario
     async def test_a_replica_that_just_died_is_waited_for(self, bench: Bench) -> None:
         """The table still names it; its successor is on its way."""
-        await bench.route(refusing("dead"), hold_s=30)
+        await bench.route(refusing(bench, "dead"), hold_s=30)
         held = asyncio.ensure_future(bench.call(method="POST", body=b"x"))
         await soon(lambda: bench.engine.in_flight == 1)
         await asyncio.sleep(0.05)
@@ -258,13 +258,12 @@ class HoldContract(EngineFixture):
 
     @scenario
     async def test_a_replica_that_comes_back_under_its_address(self, bench: Bench) -> None:
-        endpoint = refusing("r1")
-        await bench.route(endpoint, hold_s=30)
-        held = asyncio.ensure_future(bench.call())
-        await soon(lambda: bench.engine.in_flight == 1)
         model = Model()
         bench.models.append(model)
-        await model.start(int(endpoint.address.rpartition(":")[2]))
+        await bench.route(at(model), hold_s=30)
+        held = asyncio.ensure_future(bench.call())
+        await soon(lambda: bench.engine.in_flight == 1)
+        await model.start()
         assert (await held).status == 200
 
 
@@ -312,7 +311,7 @@ class HandoverContract(EngineFixture):
             )
             await bench.route(at(models[turn], f"r{turn}", turn), version=turn)
             await soon(lambda before=before: len(replies) > before + 100)  # longer than any request takes
-            await models[turn - 1].close()
+            await models[turn - 1].kill()
         over.set()
         await asyncio.gather(*callers)
         assert Counter(reply.status for reply in replies) == {200: len(replies)}
@@ -338,7 +337,7 @@ class HandoverContract(EngineFixture):
             await bench.route(version=turn, hold_s=30)
             await soon(lambda: bench.engine.in_flight == self.hold_limit)
             await asyncio.sleep(0.03)  # what is in flight is short and ends; what is left is held
-            await model.close()
+            await model.kill()
             model = await bench.model(_pausing)
             await bench.route(at(model, f"r{turn}", turn), version=turn, hold_s=30)
         over.set()

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from serai.domain.routes import Route, RouteChange, dump_change
 from serai.domain.window import Clock, Window, load_window
+from tests.gateway.models import Port
 
 TOKEN = "serai_gateway_token"
 
@@ -27,13 +28,13 @@ class ControlServer:
         self.is_hasty = False
         self.asked_indexes: list[int] = []
         self.asked_busy: list[str] = []
-        self.port = 0
+        self.port = Port()
         self._changed = asyncio.Condition()
         self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.port.address}"
 
     async def start(self) -> ControlServer:
         app = web.Application(client_max_size=2**26)
@@ -41,15 +42,18 @@ class ControlServer:
         app.router.add_post("/api/v1/telemetry", self._telemetry)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05, handler_cancellation=True)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port.number, reuse_address=True)
         await site.start()
-        self.port = self._runner.addresses[0][1]
         return self
 
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    async def close(self) -> None:
+        await self.stop()
+        self.port.close()
 
     async def publish(self, *routes: Route) -> None:
         async with self._changed:

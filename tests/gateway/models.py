@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -25,18 +26,33 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response(body=json.dumps(seen).encode(), content_type="application/json")
 
 
+class Port:
+    """A port of 127.0.0.1 that is ours while nobody listens: it refuses, and can be listened at again and again."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number: int = self._socket.getsockname()[1]
+        self.address = f"127.0.0.1:{self.number}"
+
+    def close(self) -> None:
+        self._socket.close()
+
+
 class Model:
     """A model that answers by `handler`; every request counts in `requests`."""
 
     def __init__(self, handler: Handler = echo, keepalive_s: float = 75.0) -> None:
         self.handler = handler
         self.requests = 0
-        self.address = ""
+        self.port = Port()
+        self.address = self.port.address
         self._keepalive_s = keepalive_s
         self._server: asyncio.Server | None = None
         self._web: web.Server | None = None
 
-    async def start(self, port: int = 0) -> Model:
+    async def start(self) -> Model:
         self._web = web.Server(
             self._handle,
             handler_cancellation=True,
@@ -47,8 +63,7 @@ class Model:
             max_field_size=65536,
         )
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._web, "127.0.0.1", port, reuse_address=True)
-        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await loop.create_server(self._web, "127.0.0.1", self.port.number, reuse_address=True)
         return self
 
     @property
@@ -56,7 +71,11 @@ class Model:
         return len(self._web.connections) if self._web else 0
 
     async def close(self) -> None:
-        """End at once, connections and all, as a killed process does."""
+        await self.kill()
+        self.port.close()
+
+    async def kill(self) -> None:
+        """End at once, connections and all, as a killed process does; `start` brings it back under its address."""
         if self._server is not None and self._web is not None:
             self._server.close()
             await self._web.shutdown(0.01)
