@@ -1,4 +1,4 @@
-"""An installation to call: composed as the real one, with the fake scheduler, and one client for each kind of caller."""
+"""An installation to call: composed as the real one, with the fake scheduler, and a client for each kind of caller."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
 from serai.app.compose import compose
 from serai.config import Configuration
 from serai.plugin import PluginContext, Scheduler, hookimpl
@@ -18,7 +20,6 @@ from serai.plugin.testing.fakes import FakeClock, FakeScheduler
 from serai.store.tokens import create_token
 from serai.web.app import make_app
 from serai.web.blocking import Limits
-from werkzeug.test import TestResponse
 
 API = "/api/v1"
 

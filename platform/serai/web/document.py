@@ -153,7 +153,7 @@ def _make_body(endpoint: Endpoint, refs: Refs) -> Json | None:
 def _make_responses(endpoint: Endpoint, refs: Refs) -> Json:
     good = {str(status): _make_answer(endpoint, status, shape, refs) for status, shape in endpoint.answers.items()}
     if endpoint.method == "GET":
-        good["304"] = {"description": "Not Modified: the caller has this already (If-None-Match)."}
+        good["304"] = {"description": "Not Modified: the caller has this already (If-None-Match)"}
     problem = refs[ProblemAnswer, "serialization"]
     return dict(good) | {str(status): _make_problem(status, problem) for status in sorted(refusals_of(endpoint))}
 

@@ -15,6 +15,7 @@ def parse_when(text: str, now: datetime, field: str) -> datetime:
     if "T" not in text:
         return max(EPOCH, now - timedelta(seconds=parse_duration(text, field)))
     try:
-        return max(EPOCH, datetime.fromisoformat(text).astimezone(UTC))
+        instant = datetime.fromisoformat(text)
+        return EPOCH if instant.year < EPOCH.year else max(EPOCH, instant.astimezone(UTC))
     except (ValueError, OverflowError) as error:
         raise Invalid(f"{field}: {text!r} is no instant; write 2026-01-31T12:00:00Z or 5m", field) from error

@@ -10,7 +10,6 @@ from typing import NoReturn, TypeVar
 
 from flask import Request
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from serai.domain.errors import Invalid
@@ -25,7 +24,7 @@ def read_model(shape: type[Model], values: object) -> Model:
     try:
         return shape.model_validate(values)
     except ValidationError as error:
-        raise _make_invalid(shape, error.errors(include_url=False)[0]) from error
+        raise _make_invalid(shape, error) from error
 
 
 def read_query(shape: type[Model], asked: Request) -> Model:
@@ -41,10 +40,7 @@ def read_body(shape: type[Model], asked: Request, limit_bytes: int) -> Model:
     try:
         return shape.model_validate_json(_read_bytes(asked, limit_bytes), strict=True)
     except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        if detail["type"] == "json_invalid":
-            raise Invalid(f"the body is not JSON: {detail['msg']}", code="malformed") from error
-        raise _make_invalid(shape, detail) from error
+        raise _make_invalid(shape, error) from error
 
 
 def read_mapping(asked: Request, limit_bytes: int) -> Mapping[str, object]:
@@ -86,11 +82,16 @@ def _gunzip(body: bytes, limit_bytes: int) -> bytes:
     return inflated
 
 
-def _make_invalid(shape: type[BaseModel], detail: ErrorDetails) -> Invalid:
-    place = [part for part in detail["loc"] if not (isinstance(part, str) and "[" in part)]
-    field = ".".join(str(part) for part in place)
+def _make_invalid(shape: type[BaseModel], error: ValidationError) -> Invalid:
+    """Return what is said about the first unknown key, which explains a missing one, or else the first mistake."""
+    details = error.errors(include_url=False)
+    detail = next((each for each in details if each["type"] == "extra_forbidden"), details[0])
+    place = [str(part) for part in detail["loc"]]
+    field = ".".join(place)
+    if detail["type"] == "json_invalid":
+        return Invalid(f"the body is not JSON: {detail['msg']}", code="malformed")
     if detail["type"] == "extra_forbidden":
-        return Invalid(f"unknown key {field!r}; {_hint(str(place[-1]), _known(shape))}", field, code="unknown-key")
+        return Invalid(f"unknown key {field!r}; {_hint(place[-1], _known(shape))}", field, code="unknown-key")
     value = "" if detail["type"] == "missing" else f" {detail['input']!r:.200}"
     return Invalid(f"{field or 'the body'}:{value} is refused: {detail['msg']}", field)
 
@@ -108,4 +109,3 @@ def _hint(key: str, known: Iterable[str]) -> str:
 def is_set(flag: str | None) -> bool:
     """Return whether a flag of a query is on."""
     return flag in {"1", "true"}
-

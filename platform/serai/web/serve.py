@@ -44,6 +44,8 @@ class Server:
             clear_untrusted_proxy_headers=True,
         )
         self._closing = threading.Event()
+        self._closed = False
+        self._lock = threading.RLock()  # between the last wake-up and the closing of what it goes through
         self._doors = [each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)]
 
     @property
@@ -62,13 +64,17 @@ class Server:
         while self._is_busy() and time.monotonic() < deadline:
             self._step(0.05)
         self._waitress.task_dispatcher.shutdown(timeout=_GRACE_S)
-        wasyncore.close_all(self._sockets, ignore_all=True)
+        with self._lock:
+            self._closed = True
+            wasyncore.close_all(self._sockets, ignore_all=True)
 
     def close(self) -> None:
         """Make `run` return; from any thread or signal handler, more than once."""
         self._closing.set()
         self._waiting.close()
-        self._doors[0].pull_trigger()
+        with self._lock:
+            if not self._closed:
+                self._doors[0].pull_trigger()
 
     def _step(self, timeout_s: float) -> None:
         wasyncore.loop(timeout=timeout_s, use_poll=True, map=self._sockets, count=1)

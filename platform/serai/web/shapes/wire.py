@@ -23,11 +23,11 @@ class SeriesShape(Shape):
     """Times of the requests that share these keys. Version 0 and replica "" are for those that reached none."""
 
     deployment: Name
-    version: Annotated[int, Whole, Field(ge=0, le=MAX_NUMBER)]
+    version: Annotated[int, Field(ge=0, le=MAX_NUMBER), Whole]
     replica: Annotated[str, StringConstraints(pattern=r"^[!-~]{0,200}$")]
     status: Annotated[str, StringConstraints(pattern="^[0-9]xx$")] = Field(examples=["2xx"])
     clock: Clock
-    count: Annotated[int, Whole, Field(ge=0, le=10**12)]
+    count: Annotated[int, Field(ge=0, le=10**12), Whole]
     sum: Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
     min: Seconds
     max: Seconds
@@ -38,7 +38,7 @@ class WindowShape(Shape):
     """What one gateway saw in a span of time. `gateway` and `sequence` make it be taken once."""
 
     gateway: Printable
-    sequence: Annotated[int, Whole, Field(ge=0, le=2**53)]
+    sequence: Annotated[int, Field(ge=0, le=2**53), Whole]
     start: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)] = Field(description="Epoch seconds.")
     length: Annotated[float, Field(ge=0.001, le=3600, allow_inf_nan=False)] = Field(description="Seconds.")
     series: Annotated[list[SeriesShape], Field(max_length=100_000)]

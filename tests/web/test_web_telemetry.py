@@ -1,0 +1,90 @@
+"""What gateways send and read, and the figures that come of it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from serai.domain.routes import load_change
+from serai.domain.window import Clock, SeriesKey, Summary, Window, dump_window
+from tests.web.installation import Installation
+
+
+def make_window(installation: Installation, sequence: int, count: int = 3) -> dict[str, Any]:
+    key = SeriesKey("m", 1, "m-v1.1", "2xx", Clock.TOTAL)
+    summary = Summary(count, count * 0.5, 0.5, 0.5, ((0.5, float(count)),))
+    return dump_window(Window("gw", sequence, installation.clock().timestamp() - 60, 10.0, {key: summary}))
+
+
+def test_windows_are_taken_once_and_counted(installation: Installation) -> None:
+    installation.deploy()
+    gateway = installation.caller("gateway")
+    body = {"windows": [make_window(installation, 1), make_window(installation, 2)]}
+    for _ in range(2):
+        assert gateway.post("/telemetry", body).json == {"taken": 2}
+    found = installation.caller("reader").get("/deployments/m/metrics/requests?from=1h&interval=5m").json
+    assert found["total"]["count"] == 6
+    assert found["total"]["avg"] == pytest.approx(0.5)
+    assert found["total"]["p99"] == pytest.approx(0.5, rel=0.01)
+    assert found["total"]["first_byte"]["count"] == 0
+    assert sum(bucket["count"] for bucket in found["buckets"]) == 6
+    assert found["interval"] == 300
+    other = installation.caller().get("/deployments/m/metrics/requests?version=2&interval=300&status=2xx").json
+    assert other["total"] | {"first_byte": 0, "queue": 0} == dict.fromkeys(
+        ["avg", "max", "p50", "p75", "p90", "p95", "p99"]
+    ) | {"count": 0, "first_byte": 0, "queue": 0}
+
+
+def test_a_body_may_be_gzipped(installation: Installation) -> None:
+    body = gzip.compress(json.dumps({"windows": [make_window(installation, 1)]}).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    gateway = installation.caller("gateway")
+    assert gateway.send("POST", "/telemetry", body, headers).json == {"taken": 1}
+    for bad in (body[:-9], b"no gzip"):
+        assert gateway.send("POST", "/telemetry", bad, headers).json["code"] == "malformed"
+    bomb = gzip.compress(b" " * 2**27)
+    assert gateway.send("POST", "/telemetry", bomb, headers).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sequence": True},
+        {"sequence": "1"},
+        {"start": -1},
+        {"length": 0},
+        {"gateway": ""},
+        {"extra": 1},
+        {"series": [{}]},
+    ],
+)
+def test_a_window_that_is_none_is_refused(installation: Installation, change: dict[str, Any]) -> None:
+    body = {"windows": [make_window(installation, 1) | change]}
+    answer = installation.caller("gateway").post("/telemetry", body)
+    assert answer.status_code == 422
+    assert answer.json["field"].startswith("windows.0")
+
+
+@pytest.mark.parametrize("query", ["from=2h&to=3h", "interval=7m", "from=yesterday", "from=900d&interval=1m"])
+def test_a_question_that_makes_no_sense(installation: Installation, query: str) -> None:
+    installation.deploy()
+    assert installation.caller().get(f"/deployments/m/metrics/requests?{query}").status_code == 422
+
+
+def test_routes_are_read_whole_and_then_what_changed(installation: Installation) -> None:
+    installation.deploy()
+    gateway = installation.caller("gateway")
+    answer = gateway.get("/routes")
+    whole = load_change(answer.json)
+    assert whole.full
+    assert answer.headers["X-Serai-Index"] == str(whole.index)
+    assert [endpoint.version for endpoint in whole.routes["m"].endpoints] == [1]
+    nothing = load_change(gateway.get(f"/routes?index={whole.index}").json)
+    assert (nothing.index, nothing.full, nothing.routes) == (whole.index, False, {})
+    installation.deploy("n")
+    changed = load_change(gateway.get(f"/routes?index={whole.index}&wait=10s&gateway=gw-1&busy=m-v1.1,x").json)
+    assert (changed.full, set(changed.routes)) == (False, {"n"})
+    assert changed.index > whole.index
