@@ -21,8 +21,10 @@ _WAIT_S = 30.0
 # While replicas wait for their last requests to end, the server is told this often how far they are.
 _LEAVING_WAIT_S = 0.2
 _SAVE_EVERY_S = 0.5
-# A server that answers sooner than this without news is about to end: it must not be asked in a tight loop.
+# A server that answers sooner than this without news is about to end, or holds as many reads as it may. It must not be
+# asked in a tight loop, nor so seldom (0.8 s) that a revoked key would be honoured for long.
 _HASTY_S = 1.0
+_HASTY_FAILURES = 3
 
 
 class Follower:
@@ -78,6 +80,7 @@ class Follower:
                 if wait_s == 0 or is_news(change) or took_s > min(_HASTY_S, wait_s / 2):
                     failures = 0
                     continue
+                failures = min(failures, _HASTY_FAILURES)
             failures += 1
             await asyncio.sleep(derive_pause(failures, self._random.random()))
 
