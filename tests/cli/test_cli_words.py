@@ -11,7 +11,7 @@ import pytest
 from serai.cli.checks import check_disk, check_folder
 from serai.cli.metrics import choose_interval, format_ago
 from serai.cli.server_checks import check_clock
-from serai.cli.steps import Journey, find_step
+from serai.cli.steps import STEPS, Journey, find_step
 from serai.cli.target import Target, pick_version, read_target
 from serai.cli.words import clean, format_age, format_seconds
 from serai.domain.errors import Invalid, NotFound
@@ -105,9 +105,16 @@ def test_a_journey_tells_each_change_once() -> None:
         (make_version("running", "", "ready", "ready", ready=2), True),
     ]
     assert [journey.take(version, float(at)) for at, (version, _) in enumerate(way)] == [new for _, new in way]
-    assert journey.reached == {
-        "queued": 0, "placed": 2, "fetching": 2, "installing": 2, "loading": 2, "checking": 3, "ready": 3,
-    }  # fmt: skip
+    assert journey.reached == {"queued": 0, "loading": 2, "ready": 3}
+
+
+def test_steps_that_are_done_or_skipped_are_behind() -> None:
+    journey = Journey()
+    assert not any(journey.is_behind(step) for step in STEPS)
+    journey.take(make_version("preparing", "loading", "loading"), 1.0)
+    assert [step for step in STEPS if journey.is_behind(step)] == ["queued", "placed", "fetching", "installing"]
+    journey.take(make_version("running", "", "ready"), 2.0)
+    assert all(journey.is_behind(step) for step in STEPS)
 
 
 @pytest.mark.parametrize(("range_s", "interval"), [(60, "1m"), (3600, "1m"), (3601, "5m"), (86400, "30m"), (1e9, "1d")])

@@ -89,7 +89,8 @@ def _upload(session: Session, packed: Packed) -> None:
     with show_bytes(session.out, "uploading") as progress:
         was_sent = upload_bundle(session.client, packed.path, packed.digest, progress)
     if was_sent:
-        session.out.say(f"{packed.files} files, {format_bytes(packed.size_bytes)} uploaded")
+        files = "1 file" if packed.files == 1 else f"{packed.files} files"
+        session.out.say(f"{files}, {format_bytes(packed.size_bytes)} uploaded")
 
 
 def _check_fit(session: Session, manifest: ManifestFile, bundle: Packed | None) -> dict[str, object]:

@@ -44,13 +44,16 @@ class Output:
         click.echo(text, err=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
-        """Print rows under their columns, those of `right` flush right. Cells may hold newlines."""
+        """Print rows under their columns, those of `right` flush right; where room is scarce the last one is folded."""
         from rich.table import Table
         from rich.text import Text
 
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
         for column in columns:
-            table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+            is_last = column == columns[-1]
+            table.add_column(
+                column, justify="right" if column in right else "left", overflow="fold", no_wrap=not is_last
+            )
         for row in rows:
             table.add_row(*(Text.from_ansi(clean(cell)) for cell in row))
         self._console().print(table)

@@ -29,7 +29,7 @@ def find_step(version: Mapping[str, Any]) -> str:
 
 @dataclass(slots=True)
 class Journey:
-    """What has been seen of a version's way. `take` is told each answer and the seconds since the beginning."""
+    """What has been seen of a version's way; `reached` holds the seconds at which each step was first seen."""
 
     reached: dict[str, float] = field(default_factory=dict)
     state: str = ""
@@ -38,7 +38,7 @@ class Journey:
     ready: str = ""
 
     def take(self, version: Mapping[str, Any], elapsed_s: float) -> bool:
-        """Take an answer in. Return True if there is something new to say."""
+        """Take an answer in, `elapsed_s` seconds after the beginning. Return True if there is something new to say."""
         reason = version.get("reason") or {}
         now = (
             str(version.get("state", "")),
@@ -48,6 +48,9 @@ class Journey:
         )
         before = (self.state, self.step, self.reason, self.ready)
         self.state, self.step, self.reason, self.ready = now
-        for step in STEPS[: _RANK[self.step] + 1]:
-            self.reached.setdefault(step, elapsed_s)
+        self.reached.setdefault(self.step, elapsed_s)
         return now != before
+
+    def is_behind(self, step: str) -> bool:
+        """Return True for a step that is done, seen or skipped."""
+        return self.step == "ready" or (self.step != "" and _RANK[step] < _RANK[self.step])

@@ -49,6 +49,7 @@ class UpSession:
 
         Return False if `stop` came before both were there.
         """
+        click.echo(f"Starting server and gateway on {self._data} ...")
         self._supervisor.start()
         if not self._supervisor.wait_healthy(stop):
             return False

@@ -32,17 +32,21 @@ def wait_for(session: Session, target: Target, states: frozenset[str], timeout_s
     begun_s = time.monotonic()
     journey = Journey()
     version: Mapping[str, Any] = {}
-    with _make_view(session.out, target, journey) as view:
-        for version in watch_version(session.client, target.name, target.version or 0, timeout_s):
-            if journey.take(version, time.monotonic() - begun_s):
-                view.show(version)
-            if version["state"] in states:
-                break
+    try:
+        with _make_view(session.out, target, journey) as view:
+            for version in watch_version(session.client, target.name, target.version or 0, timeout_s):
+                if journey.take(version, time.monotonic() - begun_s):
+                    view.show()
+                if version["state"] in states:
+                    break
+    except KeyboardInterrupt:
+        session.out.warn(f"{target} goes on without being waited for; see `serai status {target.name}`.")
+        raise
     return version
 
 
 class View(Protocol):
-    def show(self, version: Mapping[str, Any]) -> None:
+    def show(self) -> None:
         """Show that something changed."""
 
 
@@ -53,7 +57,7 @@ class _Lines:
         self._out, self._label, self._journey = out, str(target), journey
         self._begun_s = time.monotonic()
 
-    def show(self, version: Mapping[str, Any]) -> None:
+    def show(self) -> None:
         if self._out.as_json:
             self._out.warn(_compact(self._label, self._journey, time.monotonic() - self._begun_s))
         else:
@@ -67,7 +71,7 @@ class _Live:
         self._label, self._journey = str(target), journey
         self._begun_s = time.monotonic()
 
-    def show(self, version: Mapping[str, Any]) -> None:
+    def show(self) -> None:
         """Nothing to do: the next drawing shows it."""
 
     def __rich__(self) -> RenderableType:
@@ -75,7 +79,7 @@ class _Live:
 
         journey, elapsed_s = self._journey, time.monotonic() - self._begun_s
         head = f"{self._label}  {paint_state(journey.state or 'preparing')}  {journey.ready}  {elapsed_s:.0f} s"
-        steps = "  ".join(_paint_step(step, journey) for step in STEPS)
+        steps = " ".join(_paint_step(step, journey) for step in STEPS)
         return Text.from_ansi("\n".join(part for part in (head, steps, clean(journey.reason)) if part))
 
 
@@ -92,14 +96,13 @@ def _make_view(out: Output, target: Target, journey: Journey) -> Iterator[View]:
 
 
 def _paint_step(step: str, journey: Journey) -> str:
-    if step not in journey.reached:
-        return click.style(step, dim=True)
-    if step == journey.step and step != "ready":
-        return click.style(step, bold=True)
-    return click.style(f"{step} {format_duration(round(journey.reached[step], 1))}", fg="green")
+    if journey.is_behind(step):
+        at_s = journey.reached.get(step)
+        return click.style(step if at_s is None else f"{step} {format_duration(round(at_s, 1))}", fg="green")
+    return click.style(step, bold=True) if step == journey.step else click.style(step, dim=True)
 
 
 def _compact(label: str, journey: Journey, elapsed_s: float) -> str:
     reason = f": {clean(journey.reason)}" if journey.reason else ""
-    step = "" if journey.state in {"running", "stopped", "error"} else f" ({journey.step})"
+    step = f" ({journey.step})" if journey.state == "preparing" else ""
     return f"[{elapsed_s:6.1f} s] {label} {journey.state}{step} {journey.ready} ready{reason}"
