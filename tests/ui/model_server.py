@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,7 +21,13 @@ class Model(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: ModelServer
 
-    def do_GET(self) -> None:
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Take any method: http.server looks for `do_<METHOD>`."""
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
+
+    def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.partition("?")[0]
         if path == "/events":
@@ -35,10 +41,8 @@ class Model(BaseHTTPRequestHandler):
         else:
             self._answer(200, "application/json", json.dumps(self._echo(body)).encode())
 
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_BREW = do_GET
-
     def _echo(self, body: bytes) -> dict[str, object]:
-        headers = {name: value for name, value in self.headers.items()}
+        headers = dict(self.headers.items())
         text = body.decode("utf-8", "replace")
         return {"method": self.command, "path": self.path, "headers": headers, "body": text, "size": len(body)}
 

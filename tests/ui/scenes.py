@@ -5,8 +5,8 @@ from __future__ import annotations
 from serai.domain.observation import Phase, Stream
 from serai.domain.reasons import make_reason
 from serai.plugin.testing.fakes import Script
-
-from .stage import Stage
+from tests.ui.showcase import at_phase, only_ready
+from tests.ui.stage import Stage
 
 TRACE = (
     "loading tokenizer from /models/ocr",
@@ -14,6 +14,12 @@ TRACE = (
     '  File "serve.py", line 41, in <module>',
     "    model = load(os.environ['MODEL_PATH'])",
     "KeyError: 'MODEL_PATH'",
+)
+INSTALLING = (
+    "unpacking the bundle: 812 MiB",
+    "installing requirements.txt with uv",
+    "resolved 31 packages in 412 ms",
+    "downloading torch (812 MiB)",
 )
 
 
@@ -48,18 +54,12 @@ def set_chat(stage: Stage) -> None:
     stage.tick()
     stage.measure("chat-llm", 9, 1.4, seed=2)
     stage.scheduler.script("chat-llm-v2", Script(ready_after=None))
-    stage.scheduler.dress("chat-llm-v2", at_installing)
+    reason = make_reason("installing", "Installing requirements.txt: 14 of 31 packages.")
+    stage.scheduler.dress("chat-llm-v2", at_phase(Phase.INSTALLING, reason))
     stage.deploy(
         "chat-llm", resources=gpu, replicas=2, health={"http": "/health"}, env={"MAX_TOKENS": "4096"},
         image="registry.local/chat-llm:2", handover="overlap",
     )  # fmt: skip
-
-
-def at_installing(replica, place):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    reason = make_reason("installing", "Installing requirements.txt: 14 of 31 packages.")
-    return replace(replica, phase=Phase.INSTALLING, ready=False, reason=reason)
 
 
 def set_others(stage: Stage) -> None:
@@ -71,12 +71,7 @@ def set_others(stage: Stage) -> None:
     stage.deploy("embeddings", replicas=4)
     late = make_reason("checking", "GET /healthz on port 41233 answers 503: index is loading.")
 
-    def partly(replica, place):  # type: ignore[no-untyped-def]
-        from dataclasses import replace
-
-        return replica if place < 3 else replace(replica, phase=Phase.CHECKING, ready=False, reason=late)
-
-    show.dress("embeddings-v1", partly)
+    show.dress("embeddings-v1", only_ready(3, Phase.CHECKING, late))
     stage.measure("embeddings", 180, 0.006, seed=3)
     show.script("ocr-v1", Script(ready_after=1, crashes=9, says=TRACE, exit_code=1))
     stage.deploy("ocr", command="python serve.py", replicas=1)
@@ -97,6 +92,5 @@ def set_logs(stage: Stage) -> None:
     stage.say("digits-v3", "ERROR cannot parse body: Expecting value: line 1 column 1 (char 0)", place=2)
     stage.say("digits-v3", '127.0.0.1 "POST /predict HTTP/1.1" 400 in 2 ms', place=2)
     live = [r for r in stage.scheduler.observe(["chat-llm-v2"])["chat-llm-v2"].replicas if r.live]
-    for line in ("unpacking the bundle: 812 MiB", "installing requirements.txt with uv", "resolved 31 packages in 412 ms",
-                 "downloading torch (812 MiB)"):  # fmt: skip
+    for line in INSTALLING:
         stage.scheduler.say("chat-llm-v2", live[0].id, line, Stream.SYSTEM)

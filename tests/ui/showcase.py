@@ -27,7 +27,8 @@ class Showcase(FakeScheduler):
 
     def dress(self, workload: str, change: Change) -> None:
         """Let `change(replica, place)` have the last word about the live replicas of a workload."""
-        self.dresses[workload] = change
+        at = self.clock()
+        self.dresses[workload] = lambda replica, place: replace(change(replica, place), since=at)
 
     def observe(self, ids: Collection[str] | None = None) -> Mapping[str, Observation]:
         return {id: self._dress(id, observation) for id, observation in super().observe(ids).items()}
@@ -66,8 +67,15 @@ class Showcase(FakeScheduler):
             GpuUsage(str(n), "A100", 71.0 - 9 * place, int((61 - place) * GIB), 80 * GIB)
             for n in range(self.gpus.get(workload, 0))
         )
-        return replace(sample, cpu_user=0.9 - 0.05 * place, cpu_system=0.08, cpu_cores=4.0,
-                       memory_used_bytes=int((2.1 + 0.3 * place) * GIB), memory_total_bytes=8 * GIB, gpus=gpus)  # fmt: skip
+        return replace(
+            sample,
+            cpu_user=0.9 - 0.05 * place,
+            cpu_system=0.08,
+            cpu_cores=4.0,
+            memory_used_bytes=int((2.1 + 0.3 * place) * GIB),
+            memory_total_bytes=8 * GIB,
+            gpus=gpus,
+        )
 
 
 class ShowcasePlugin:

@@ -62,7 +62,7 @@ def test_signing_in_is_sound(looked: Watched, busy: Stage, look: str) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_an_empty_server_teaches(looked: Watched, stage: Stage, look: str) -> None:
+def test_an_empty_server_teaches(stage: Stage, looked: Watched, look: str) -> None:
     wear(looked.page, look)
     sign_in(looked.page.context, stage.url, stage.token)
     looked.page.goto(stage.url)

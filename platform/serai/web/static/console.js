@@ -1,9 +1,10 @@
 // The test page: sends the form's request through the relay and shows the answer as it streams.
 import { copyText } from "./copy.js";
+import { readFrames } from "./frames.js";
 import { addChunk, endAnswer, makeAnswer } from "./console_answer.js";
 import { makeCurl, makePython } from "./console_code.js";
 import { makeHistory } from "./console_history.js";
-import { checkJson, decodeText, encodeText, makeBody, makeHeaders, makeTarget } from "./console_request.js";
+import { checkJson, encodeText, makeBody, makeHeaders, makeTarget } from "./console_request.js";
 import { makePairs } from "./pairs.js";
 
 const $ = (id) => document.getElementById(id);
@@ -77,11 +78,12 @@ async function send() {
   showGoing(true);
   showProblem("");
   showStatus([["quiet", "Waiting for the answer…"]]);
+  $("answer-said").textContent = "";
   try {
     const response = await relay(request, exchange);
-    if (response.headers.has("X-Test-Refused")) return refuse(await response.json());
-    if (!response.headers.has("X-Test-Status")) throw new Error(response.status === 401 || response.status === 403 ? "Sign in again, then reload this page." : `The server answered ${response.status}.`);
-    await receive(request, exchange, response);
+    if (response.headers.has("X-Test-Refused")) refuse(await response.json());
+    else if (!response.ok) throw new Error(response.status < 500 ? "Sign in again, then reload this page." : `The server answered ${response.status}.`);
+    else await receive(request, exchange, response);
   } catch (error) {
     if (!exchange.ended.signal.aborted) refuse({ detail: error instanceof TypeError ? "The server is away. Try again when it is back." : error.message });
     else if (!exchange.answer) showStatus([["quiet", "Stopped before the answer began."]]);
@@ -109,29 +111,30 @@ async function relay(request, exchange) {
 }
 
 async function receive(request, exchange, response) {
-  const status = response.headers.get("X-Test-Status");
-  const headers = JSON.parse(decodeText(response.headers.get("X-Test-Headers")));
-  const firstByteMs = Number(response.headers.get("X-Test-First-Byte")) * 1000;
-  const type = headers.find(([key]) => key.toLowerCase() === "content-type")?.[1] ?? "";
-  const answer = exchange.answer = makeAnswer($("answer-body"), type);
-  const say = (end) => showAnswerLine(status, firstByteMs, performance.now() - exchange.began, answer.bytes, end);
-  showHeaders(headers);
-  $("answer-tools").hidden = false;
-  showView();
-  say("…");
-  const ticking = setInterval(() => say("…"), 100);
-  let end = "";
-  try {
-    const reader = response.body.getReader();
-    for (let part = await reader.read(); !part.done; part = await reader.read()) addChunk(answer, part.value);
-  } catch {
-    end = exchange.ended.signal.aborted ? "stopped" : "broke off";
-  }
+  let status = "";
+  let firstByteMs = 0;
+  const say = (end) => showAnswerLine(status, firstByteMs, performance.now() - exchange.began, exchange.answer.bytes, end);
+  const ticking = setInterval(() => exchange.answer && say("…"), 100);
+  const take = {
+    head(head) {
+      status = `${head.status} ${head.reason}`.trim();
+      firstByteMs = head.first_byte * 1000;
+      showHeaders(head.headers);
+      exchange.answer = makeAnswer($("answer-body"), head.headers.find(([key]) => key.toLowerCase() === "content-type")?.[1] ?? "");
+      $("answer-tools").hidden = false;
+      showView();
+      say("…");
+    },
+    piece: (bytes) => addChunk(exchange.answer, bytes),
+  };
+  const end = await readFrames(response.body, take).catch(() => null);
   clearInterval(ticking);
+  if (!exchange.answer) throw new Error("The server broke off before the answer began.");
   const tookMs = performance.now() - exchange.began;
-  offer(endAnswer(answer), answer);
-  say(end);
-  $("answer-said").textContent = `${status}, ${answer.bytes} bytes in ${formatMs(tookMs)}${end ? `, ${end}` : ""}`;
+  const word = exchange.ended.signal.aborted ? "stopped" : !end || end.broke ? "broke off" : "";
+  offer(endAnswer(exchange.answer), exchange.answer);
+  say(word);
+  $("answer-said").textContent = `${status}, ${exchange.answer.bytes} bytes in ${formatMs(tookMs)}${word ? `, ${word}` : ""}`;
   history.add(request, Number(status.split(" ")[0]), tookMs);
 }
 

@@ -55,7 +55,3 @@ export function checkJson(text) {
 export function encodeText(text) {
   return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }
-
-export function decodeText(encoded) {
-  return new TextDecoder().decode(Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0)));
-}

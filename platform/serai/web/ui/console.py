@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import flask
 from flask import Blueprint, Response
@@ -23,7 +23,7 @@ _METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Framing is the relay's business: a second length or another connection would corrupt the request.
 _OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "trailer"})
-MAX_HEADERS_BYTES = 24 * 1024
+ROOT = base64.b64encode(b"/").decode()
 
 
 class ConsolePage:
@@ -42,7 +42,7 @@ class ConsolePage:
         return flask.render_template("serai/console.html", heading=heading, living=living)
 
     def send(self, name: str) -> Response:
-        """Send what `X-Test-*` describes and stream the answer; its status and headers come in headers of ours."""
+        """Send what `X-Test-*` describes and stream the answer in frames."""
         self._core.cluster.view(name)
         try:
             leave = edge_of(flask.current_app).waiting.enter_stream()
@@ -57,9 +57,6 @@ class ConsolePage:
         self._exchanges.add(id, exchange)
         response = Response(self._stream(id, exchange), content_type="application/octet-stream")
         response.call_on_close(leave)
-        response.headers["X-Test-Status"] = f"{exchange.status} {exchange.reason}".strip()
-        response.headers["X-Test-Headers"] = encode_headers(exchange.headers)
-        response.headers["X-Test-First-Byte"] = f"{exchange.first_byte_s:.6f}"
         response.headers["X-Accel-Buffering"] = "no"
         return response
 
@@ -70,7 +67,7 @@ class ConsolePage:
 
     def _stream(self, id: str, exchange: Exchange) -> Iterator[bytes]:
         try:
-            yield from exchange.pieces()
+            yield from exchange.frames()
         finally:
             self._exchanges.remove(id)
             exchange.close()
@@ -82,7 +79,7 @@ def read_question(name: str) -> Question:
     method = asked.headers.get("X-Test-Method", "GET").strip().upper()
     if not _METHOD.fullmatch(method):
         raise Invalid(f"{method!r} is not a method; use GET, POST or another word", "method")
-    path = decode(asked.headers.get("X-Test-Path", "/"))
+    path = decode(asked.headers.get("X-Test-Path", ROOT))
     if not path.startswith("/") or re.search(r"[\x00-\x20\x7f]", path) or not path.isascii():
         raise Invalid(f"the path {path!r} has to begin with / and hold no spaces", "path")
     headers = [pair for pair in read_headers(asked.headers.get("X-Test-Headers", "")) if is_sendable(*pair)]
@@ -118,17 +115,6 @@ def decode(text: str) -> str:
         return base64.b64decode(text, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
         raise Invalid("the request cannot be read", "path") from error
-
-
-def encode_headers(headers: Sequence[tuple[str, str]]) -> str:
-    """Return headers as JSON in base64, the first ones where they are too many for a header of ours."""
-    kept, size = [], 0
-    for pair in headers:
-        size += len(pair[0]) + len(pair[1]) + 8
-        if size > MAX_HEADERS_BYTES:
-            break
-        kept.append(pair)
-    return base64.b64encode(json.dumps(kept).encode()).decode()
 
 
 def refuse(error: SeraiError) -> Response:

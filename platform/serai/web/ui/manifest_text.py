@@ -63,15 +63,17 @@ def _differing(values: Mapping[str, object], default: Mapping[str, object]) -> d
         known = default.get(key)
         if value == known or value in (None, "", [], {}):
             continue
-        if isinstance(value, Mapping):
+        if key == "env":  # its keys and values are the user's own, empty ones too
+            kept[key] = value
+        elif isinstance(value, Mapping):
             kept[key] = _differing(value, known if isinstance(known, Mapping) else {})
         else:
-            kept[key] = _write(key, value)
+            kept[key] = write_value(key, value)
     return kept
 
 
-def _write(key: str, value: object) -> object:
-    """Return a number as people write it, `1GiB` and `2m`, where that says exactly the same."""
+def write_value(key: str, value: object) -> object:
+    """Return a number as people write it, `1 GiB` and `2m`, where that says exactly the same."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return value
     if key == "memory" and parse_bytes(text := format_bytes(value), key) == value:

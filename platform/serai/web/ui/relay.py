@@ -1,5 +1,8 @@
 """Carry one request of the test page to the gateway and its answer back, piece by piece as it comes.
 
+The answer travels in frames (`pack_frame`), as a body of its own: its headers reach the page before its first byte, and
+an answer that breaks off can be told from one that is complete.
+
 The browser cannot call the gateway itself: it is another origin, and models do not send CORS headers. No cookie and
 no header of the browser is passed on, only what the page says.
 """
@@ -8,10 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
+import struct
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import IO
 from urllib.parse import urlsplit
 
@@ -21,6 +27,19 @@ PIECE_BYTES = 64 * 1024
 CONNECT_TIMEOUT_S = 5.0
 # The gateway's own time-outs end a request much sooner; this one only frees the thread if the gateway hangs.
 SILENCE_TIMEOUT_S = 3600.0
+
+
+class Frame(Enum):
+    """What a frame holds: status and headers as JSON, a piece of the body, or the end as JSON (with what broke)."""
+
+    HEAD = b"h"
+    PIECE = b"p"
+    END = b"e"
+
+
+def pack_frame(kind: Frame, data: bytes) -> bytes:
+    """Return one byte of kind, four of length (big end first), and the data."""
+    return kind.value + struct.pack(">I", len(data)) + data
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +64,19 @@ class Exchange:
         self.reason = answer.reason
         self.headers = answer.getheaders()
 
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the body as it arrives. Raise OSError or HTTPException where it breaks off."""
+    def frames(self) -> Iterator[bytes]:
+        """Yield the answer as it arrives, the head at once and the end always."""
+        head = {"status": self.status, "reason": self.reason, "headers": self.headers, "first_byte": self.first_byte_s}
+        yield pack_frame(Frame.HEAD, json.dumps(head).encode())
+        broke = ""
         try:
             while piece := self._answer.read1(PIECE_BYTES):
-                yield piece
+                yield pack_frame(Frame.PIECE, piece)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            broke = str(error) or type(error).__name__
         finally:
             self.close()
+        yield pack_frame(Frame.END, json.dumps({"broke": broke}).encode())
 
     def close(self) -> None:
         # Shutting down wakes a thread that is reading; closing alone would leave it there.

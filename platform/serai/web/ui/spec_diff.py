@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from serai.domain.quantity import format_bytes, format_duration
 from serai.domain.spec import Spec
 from serai.domain.spec_text import dump_spec
 
-from .manifest_text import DURATIONS
+from .manifest_text import write_value
 
 _IMPLIED = frozenset({"health.tcp"})  # what is checked where no path is given
 
@@ -53,13 +52,8 @@ def _walk(value: object, path: str) -> Iterator[tuple[str, str]]:
 
 def _write(path: str, value: object) -> str:
     """Return a value as people write it in a manifest."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and path.endswith("memory"):
-        return format_bytes(value)
-    if isinstance(value, int | float) and path.rpartition(".")[2] in DURATIONS:
-        return format_duration(value)
-    return json.dumps(value)
+    written = value if path.startswith("env.") else write_value(path.rpartition(".")[2], value)
+    return written if isinstance(written, str) else json.dumps(written)
 
 
 def _compare_secrets(before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
