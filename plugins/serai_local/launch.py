@@ -27,11 +27,16 @@ NEW = ".new-"
 
 @dataclass(frozen=True, slots=True)
 class Launcher:
-    """Knows what every replica of this scheduler has in common. `server_env` is the server's own environment."""
+    """Knows what every replica of this scheduler has in common.
+
+    `server_env` is the server's own environment; `uv` and `has_pip` are what it has for installing packages.
+    """
 
     data_dir: Path
     settings: LocalSettings
     server_env: Mapping[str, str]
+    uv: str
+    has_pip: bool
 
     def make(self, folder: Path, workload: Workload, placed: Placed, bundle: Path | None) -> ReplicaDir:
         """Create the replica's folder below `folder`. Raise OSError, leaving nothing, where that fails."""
@@ -92,8 +97,8 @@ class Launcher:
             "log_files": settings.log_files,
             "hints": str(self.data_dir / "hints"),
             "environments": str(self.data_dir / "environments"),
-            "uv": find_uv(self.server_env.get("PATH")),
-            "has_pip": has_pip(),
+            "uv": self.uv,
+            "has_pip": self.has_pip,
             "python": sys.executable,
         }
 
@@ -107,6 +112,10 @@ class Launcher:
             "model": make_model_env(base, workload, model),
             "tools": make_tool_env(base, self.server_env, own),
         }
+
+
+def make_launcher(data_dir: Path, settings: LocalSettings, server_env: Mapping[str, str]) -> Launcher:
+    return Launcher(data_dir, settings, server_env, find_uv(server_env.get("PATH")), has_pip())
 
 
 def make_placed(workload: Workload, id_: str, port: int, gpus: tuple[str, ...], cores: float) -> Placed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import random
+import os
 import socket
 from collections.abc import Collection
 
@@ -17,7 +17,7 @@ def choose_port(first: int, last: int, taken: Collection[int]) -> int | None:
     The range should not be the one the system takes ports for outgoing connections from: there another program could
     come by the port between this choice and the model's `listen`.
     """
-    start = random.randrange(first, last + 1)  # noqa: S311 - spreads servers that share a machine, hides nothing
+    start = first + int.from_bytes(os.urandom(4), "big") % (last - first + 1)  # servers may share a machine
     for step in range(min(_TRIES, last - first + 1)):
         port = first + (start - first + step) % (last - first + 1)
         if port not in taken and is_free(port):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from contextlib import suppress
 
 from serai.domain.reasons import Reason, make_reason
 
-from .launch import Launcher
+from .launchpad import Launchpad
 from .layout import replace_file
 from .orphans import kill_orphans
 from .replica import LocalReplica
@@ -22,33 +21,21 @@ _MAX_LAUNCHES = 3
 
 
 class Revival:
-    """Starts shims, reaps those that were this process's children, and cleans up after killed ones."""
+    """Has shims started, and cleans up after killed ones."""
 
-    def __init__(self, launcher: Launcher, trash: Trash) -> None:
-        self._launcher, self._trash = launcher, trash
-        self._starting: dict[str, int] = {}  # replica id -> pid, as long as it may be a child of ours
+    def __init__(self, launchpad: Launchpad, trash: Trash) -> None:
+        self._launchpad, self._trash = launchpad, trash
 
     def launch(self, replica: LocalReplica) -> None:
-        """Start the replica's shim. Twice does no harm: the lock lets one live."""
         replica.launches += 1
-        self._starting[replica.placed.id] = self._launcher.start(replica.place)
+        self._launchpad.put(replica.placed.id, replica.place)
 
     def adopt(self, replica: LocalReplica) -> None:
-        """Take over a replica that an earlier server started: its shim may be our child if that was in this process."""
+        """Take over a replica that an earlier server started."""
         if replica.report.pid:
-            self._starting[replica.placed.id] = replica.report.pid
+            self._launchpad.adopt(replica.placed.id, replica.report.pid)
         if replica.is_ended:
             self._clear(replica)
-
-    def reap(self) -> None:
-        """Bury shims that have ended, and forget those that are not ours."""
-        for id_, pid in list(self._starting.items()):
-            try:
-                ended, _ = os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                ended = pid
-            if ended:
-                del self._starting[id_]
 
     def treat(self, replica: LocalReplica) -> bool:
         """Do what is due for a replica that seemed to have no shim; return whether it was lost."""
@@ -64,13 +51,11 @@ class Revival:
             if replica.is_stopping:
                 self._bury(replica, None)
                 return False
-            self.reap()
-            if replica.placed.id in self._starting:
+            if self._launchpad.has(replica.placed.id):
                 return False
             if replica.launches >= _MAX_LAUNCHES:
-                self._bury(
-                    replica, make_reason("scheduler-error", f"Its supervisor cannot run: {_last_words(replica)}")
-                )
+                text = f"Its supervisor cannot run: {_last_words(replica) or 'it could not be started'}"
+                self._bury(replica, make_reason("scheduler-error", text))
                 return True
         self.launch(replica)
         return False

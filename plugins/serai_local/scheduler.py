@@ -19,7 +19,8 @@ from .gpus import GpuInventory, find_gpus
 from .hints import HintPipe
 from .home import Home
 from .job import Job, Means, load_job
-from .launch import Launcher
+from .launch import make_launcher
+from .launchpad import Launchpad
 from .logs import read_lines
 from .machine import find_machine
 from .placement import Placement
@@ -54,18 +55,19 @@ class LocalScheduler(Scheduler):
         self._meter = UsageMeter(self._machine, self._gpus)
         self._trash = Trash(self._home.path / "trash")
         self._hints = HintPipe(self._home.path / "hints")
-        launcher = Launcher(self._home.path, settings, server_env)
-        self._revival = Revival(launcher, self._trash)
+        launcher = make_launcher(self._home.path, settings, server_env)
+        self._launchpad = Launchpad(launcher, at_once=2 * self._machine.cores)
+        revival = Revival(self._launchpad, self._trash)
         placement = Placement(self._machine, settings)
         self._means = Means(
-            launcher, placement, self._machine, self._revival, self._trash, bundle_path,
+            launcher, placement, self._machine, revival, self._trash, bundle_path,
             self._live_placed, settings.keep_ended,
         )  # fmt: skip
         self._jobs = {folder.name: load_job(folder, self._means) for folder in self._home.job_folders()}
         self._is_closed = False
         for job in self._jobs.values():
             for known in job.replicas.values():
-                self._revival.adopt(known)
+                revival.adopt(known)
 
     def submit(self, workload: Workload) -> None:
         parse_workload_id(workload.id)  # it becomes a path
@@ -85,7 +87,7 @@ class LocalScheduler(Scheduler):
 
     def observe(self, ids: Collection[str] | None = None) -> Mapping[str, Observation]:
         with self._working():
-            self._revival.reap()
+            self._launchpad.reap()
             jobs = [job for id_, job in self._jobs.items() if ids is None or id_ in ids]
             for job in jobs:
                 job.converge()
@@ -149,6 +151,7 @@ class LocalScheduler(Scheduler):
             if self._is_closed:
                 return
             self._is_closed = True
+        self._launchpad.close()
         self._hints.close()
         self._trash.close()
         self._gpus.close()

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-
-import psutil
 
 from serai.domain.observation import Usage
 
 from .gpus import GpuInventory
 from .machine import Machine
+from .processes import Process, list_processes
 from .replica import LocalReplica
 
 _LEAST_S = 1.0
@@ -62,9 +60,12 @@ class UsageMeter:
         return replica.is_begun and (last is None or now - last.at_s >= _LEAST_S)
 
     def _measure(self, replicas: Sequence[LocalReplica], now: float) -> None:
-        children = _find_children()
+        processes = list_processes()
+        children: dict[int, list[int]] = {}
+        for pid, process in processes.items():
+            children.setdefault(process.parent, []).append(pid)
         for replica in replicas:
-            figures = _add_up(replica.report.pid, children, now)
+            figures = _add_up(replica.report.pid, processes, children, now)
             sample = self._make_sample(replica, figures)
             self._figures[replica.placed.id], self._samples[replica.placed.id] = figures, sample
 
@@ -85,36 +86,17 @@ class UsageMeter:
         return replace(usage, cpu_user=user, cpu_system=max(0.0, figures.system_s - last.system_s) / elapsed_s)
 
 
-def _find_children() -> dict[int, list[psutil.Process]]:
-    """Return the processes of this machine by their parents."""
-    children: dict[int, list[psutil.Process]] = {}
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            children.setdefault(process.ppid(), []).append(process)
-    return children
-
-
-def _add_up(shim: int, children: dict[int, list[psutil.Process]], now: float) -> _Figures:
+def _add_up(shim: int, processes: Mapping[int, Process], children: Mapping[int, list[int]], now: float) -> _Figures:
+    """Return what a shim's descendants use. What ended children used is in the times of those that waited for them."""
     user_s = system_s = 0.0
     memory_bytes = 0
-    with suppress(psutil.Error):
-        times = psutil.Process(shim).cpu_times()
-        user_s, system_s = _ended(times)
-    for process in _below(shim, children):
-        with suppress(psutil.Error), process.oneshot():
-            times = process.cpu_times()
-            ended_user_s, ended_system_s = _ended(times)
-            memory_bytes += process.memory_info().rss
-            user_s, system_s = user_s + times.user + ended_user_s, system_s + times.system + ended_system_s
+    queue = [shim]
+    while queue:
+        pid = queue.pop()
+        queue += children.get(pid, [])
+        if process := processes.get(pid):
+            user_s, system_s = user_s + process.ended_user_s, system_s + process.ended_system_s
+            if pid != shim:
+                user_s, system_s = user_s + process.user_s, system_s + process.system_s
+                memory_bytes += process.memory_bytes
     return _Figures(now, user_s, system_s, memory_bytes)
-
-
-def _ended(times: object) -> tuple[float, float]:
-    """Return the CPU seconds of children that have ended and been waited for (not known on every system)."""
-    return getattr(times, "children_user", 0.0), getattr(times, "children_system", 0.0)
-
-
-def _below(root: int, children: dict[int, list[psutil.Process]]) -> Iterator[psutil.Process]:
-    for process in children.get(root, ()):
-        yield process
-        yield from _below(process.pid, children)

@@ -161,10 +161,11 @@ class Stage:
         """Close, once shims that have ended are buried: a later scheduler in this process might not know them."""
 
         def look() -> bool:
-            self.scheduler.observe([])
-            return child_pids() - self.strangers <= {shim.pid for shim in self.shims()}
+            live = self._live_ids()
+            staying = {shim.pid for shim in self.shims() if Path(shim.cmdline()[-1]).name in live}
+            return child_pids() - self.strangers <= staying and len(staying) <= len(live)
 
-        eventually(look, 5)
+        eventually(look, 10)
         self.scheduler.close()
 
     def _live_ids(self) -> list[str]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from serai_local.layout import replace_file
 
@@ -69,7 +67,7 @@ def fork(call: Callable[[], None], output: Output, pid_file: Path) -> int:
     return pid
 
 
-def _run_child(call: Callable[[], None], output: Output, pid_file: Path) -> NoReturn:
+def _run_child(call: Callable[[], None], output: Output, pid_file: Path) -> None:
     code = 1
     try:
         os.setsid()
@@ -81,6 +79,8 @@ def _run_child(call: Callable[[], None], output: Output, pid_file: Path) -> NoRe
     except SystemExit as exit_:
         code = exit_.code if isinstance(exit_.code, int) else 1
     except BaseException:
+        import traceback
+
         os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -52,6 +51,8 @@ class Environments:
 
     def _make_key(self, requirements: bytes) -> str:
         """Return what the environment depends on: text, interpreter, and the bundle where the text names files."""
+        import hashlib  # 5 MB resident, for those who need it
+
         interpreter = f"{sys.version} {sys.platform} {os.uname().machine} {self._task.python}"
         parts = [requirements, interpreter.encode()]
         if names_files(requirements):

@@ -17,7 +17,7 @@ from .processes import become_subreaper, descendants, kill_all, start_time
 from .state import State, load_state
 from .task import Task
 
-_LOCK_PATIENCE_S = 5.0
+_LOCK_PATIENCE_S = 2.0
 
 
 def run(folder: str) -> int:

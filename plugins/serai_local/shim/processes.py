@@ -27,7 +27,7 @@ def become_subreaper() -> None:
 
 def start_time(pid: int) -> int:
     """Return the start of a process in clock ticks since boot; 0 when it is gone or not known."""
-    fields = _stat_fields(pid)
+    fields = stat_fields(pid)
     return int(fields[19]) if fields else 0
 
 
@@ -66,7 +66,7 @@ def kill_group(pid: int, number: signal.Signals) -> None:
 def resident_bytes(pids: Iterable[int]) -> int:
     """Return the sum of their resident memory; pages that several share count once for each."""
     page = os.sysconf("SC_PAGE_SIZE")
-    return sum(int(fields[21]) * page for pid in pids if (fields := _stat_fields(pid)))
+    return sum(int(fields[21]) * page for pid in pids if (fields := stat_fields(pid)))
 
 
 def proportional_bytes(pids: Iterable[int]) -> int:
@@ -101,7 +101,7 @@ def _parents() -> Iterator[tuple[int, int]]:
         yield from _parents_by_ps()
         return
     for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and (fields := _stat_fields(int(entry.name))) and fields[0] != "Z":
+        if entry.name.isdigit() and (fields := stat_fields(int(entry.name))) and fields[0] != "Z":
             yield int(entry.name), int(fields[1])
 
 
@@ -112,7 +112,7 @@ def _parents_by_ps() -> Iterator[tuple[int, int]]:
             yield int(pid), int(parent)
 
 
-def _stat_fields(pid: int) -> list[str]:
+def stat_fields(pid: int) -> list[str]:
     """Return /proc/PID/stat from the state (field 3) on; empty when there is none."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
