@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass, field
 
 
@@ -167,3 +168,13 @@ def make_reason(
     """Return a Reason whose missing sentence and help come from the catalogue. KeyError for an unknown code."""
     known_text, known_help = CATALOGUE[code]
     return Reason(code, text or known_text, help or known_help, log, exit_code)
+
+
+def describe_exit(exit_code: int) -> str:
+    """Return `exit code 3`, or the signal of a negative one: `SIGKILL`."""
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:
+        return f"signal {-exit_code}"

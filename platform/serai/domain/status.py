@@ -25,7 +25,7 @@ from .deployment import Progress, Stage, Version
 from .handover import Situation, wanted_counts
 from .observation import Observation, Phase, Replica
 from .quantity import format_duration
-from .reasons import Reason, make_reason
+from .reasons import Reason, describe_exit, make_reason
 
 
 class State(StrEnum):
@@ -108,10 +108,9 @@ def _crash_loop(replica: Replica) -> Reason:
     seen = replica.reason
     if seen is not None and seen.code not in {"restarting", "crash-loop"}:
         return seen  # it names the cause: out of memory, command missing
-    text = f"The process ended {replica.crashes} times in a row before it was ever ready."
-    if seen is None:
-        return make_reason("crash-loop", text)
-    return make_reason("crash-loop", f"{text} {seen.text}", log=seen.log, exit_code=seen.exit_code)
+    last = "" if seen is None or seen.exit_code is None else f", the last time with {describe_exit(seen.exit_code)}"
+    text = f"The process ended {replica.crashes} times in a row before it was ever ready{last}."
+    return make_reason("crash-loop", text, log=seen.log if seen else (), exit_code=seen.exit_code if seen else None)
 
 
 def _passed_deadline(version: Version, replicas: tuple[Replica, ...], now: datetime) -> Reason | None:
