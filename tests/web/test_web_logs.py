@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -114,3 +115,22 @@ def test_events_are_followed(installation: Installation) -> None:
     edge_of(installation.app).waiting.close()  # the stream ends after what there is
     answer = installation.caller().get("/events?follow=1&after=0")
     assert answer.mimetype == "text/event-stream"
+
+
+def test_a_stream_ends_with_what_it_is_about_and_breaks_with_its_source(two: Installation) -> None:
+    def follow() -> Iterator[bytes]:
+        response = two.caller().get(f"{PATH}?follow=1")
+        assert response.status_code == 200
+        return iter(response.response)
+
+    cut = follow()
+    assert next(cut).startswith(b": hello")
+    two.scheduler.reachable = False
+    assert b"event: end" not in b"".join(cut)
+    two.scheduler.reachable = True
+    ended = follow()
+    next(ended)
+    two.caller().post("/deployments/m/stop")
+    two.tick(10)
+    assert two.caller().delete("/deployments/m").status_code == 204
+    assert b"".join(ended).endswith(b"event: end\ndata: {}\n\n")

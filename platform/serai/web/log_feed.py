@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -38,10 +38,15 @@ class LogFilter:
 
 @dataclass(frozen=True, slots=True)
 class PlacedLine:
-    """A line and the position behind it, for `after`."""
+    """A line and where the reader was behind it."""
 
     line: LogLine
-    position: str
+    cursors: Mapping[str, str]
+
+    @property
+    def position(self) -> str:
+        """What resumes behind this line, as `after`."""
+        return encode_position(self.cursors)
 
 
 class LogFeed:
@@ -66,7 +71,7 @@ class LogFeed:
         for line in heapq.merge(*(self._lines(replica) for replica in replicas), key=lambda line: line.at):
             self.cursors[line.replica] = line.cursor
             if self._wanted.has(line):
-                yield PlacedLine(line, self.position)
+                yield PlacedLine(line, dict(self.cursors))
 
     @property
     def position(self) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flask import Response, request
 
+from serai.domain.errors import NotFound, SeraiError
+
 from .blocking import IsGone
 from .endpoint import Call
 from .waits import is_gone
+
+log = logging.getLogger(__name__)
 
 MIME_TYPE = "text/event-stream"
 HEARTBEAT_S = 15.0
@@ -54,7 +59,7 @@ def last_event_id() -> str | None:
 def _encode(call: Call, messages: Iterator[Message | None], is_gone_now: IsGone) -> Iterator[bytes]:
     yield b": hello\n\n"  # the headers leave at once, before there is any news
     quiet_since_s = time.monotonic()
-    for message in messages:
+    for message in _until_error(messages):
         if call.waiting.closing.is_set() or is_gone_now():
             return
         if message is not None:
@@ -64,3 +69,13 @@ def _encode(call: Call, messages: Iterator[Message | None], is_gone_now: IsGone)
         else:
             yield b": still here\n\n"
         quiet_since_s = time.monotonic()
+
+
+def _until_error(messages: Iterator[Message | None]) -> Iterator[Message | None]:
+    """Yield messages until what they are about is gone, which is an end, or fails, which cuts off: come back later."""
+    try:
+        yield from messages
+    except NotFound:
+        yield END
+    except SeraiError as error:
+        log.warning("a stream was cut off: %s", error.message)
