@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
-import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from serai.domain.errors import ServerUnavailable
 
-from .call_body import read_body
 from .session import Session, connected
 from .target import Target, target_argument
 from .words import format_seconds
 
 if TYPE_CHECKING:
-    import httpx
+    from serai.client.calling import ModelAnswer
 
     from .output import Output
 
@@ -33,16 +33,7 @@ if TYPE_CHECKING:
 @click.option("--timeout", "timeout_s", type=float, default=0.0, help="Seconds for the whole answer, 0: no limit.")
 @connected
 def call(
-    session: Session,
-    target: Target,
-    path: str,
-    method: str | None,
-    data: str | None,
-    headers: tuple[str, ...],
-    forms: tuple[str, ...],
-    version: int | None,
-    include: bool,
-    timeout_s: float,
+    session: Session, /, target: Target, path: str, version: int | None, include: bool, timeout_s: float, **body: Any
 ) -> None:
     """Call a model and print the answer as it comes.
 
@@ -51,77 +42,65 @@ def call(
     \b
     Exit codes: 0 for an answer of class 1xx to 3xx, 4 for 4xx, 5 for 5xx, 1 without an answer, 2 bad input.
     """
-    import httpx
+    from serai.client.calling import call_model
 
-    from serai.client.transport import is_loopback
+    from .call_body import read_request
 
+    request = read_request(**body)
     url = session.client.get_deployment(target.name)["url"].rstrip("/") + "/" + path.lstrip("/")
-    body = read_body(data, forms, headers)
-    if version or target.version:
-        body.headers["X-Serai-Version"] = str(version or target.version)
-    limits = httpx.Timeout(timeout_s or None, connect=5.0)
-    begun_s = time.monotonic()
+    number = version or target.version
+    headers = dict(request.headers) | ({"X-Serai-Version": str(number)} if number else {})
     try:
-        with (
-            httpx.Client(timeout=limits, trust_env=not is_loopback(url)) as client,
-            client.stream(
-                method or ("POST" if body.is_given else "GET"),
-                url,
-                headers=body.headers,
-                content=body.content,
-                files=body.files or None,
-                data=body.fields or None,
-            ) as response,
-        ):
-            first_s = time.monotonic() - begun_s
+        with call_model(replace(request, url=url, headers=headers, timeout_s=timeout_s)) as answer:
             if session.out.as_json:
-                _print_document(session.out, response, first_s, begun_s)
+                _print_document(session.out, answer)
             else:
-                _print_stream(response, include, begun_s + timeout_s if timeout_s else None)
-            status = response.status_code
-    except httpx.RequestError as error:
-        raise ServerUnavailable(f"no answer from {url} ({error}); see `serai status {target.name}`") from error
+                _print_stream(answer, include)
+    except ServerUnavailable as error:
+        raise ServerUnavailable(f"{error.message}; see `serai status {target.name}`", error.code) from error
     if include:
-        click.echo(f"\n{status}, first byte {format_seconds(first_s)}", err=True)
-    raise click.exceptions.Exit(exit_code_of(status))
+        click.echo(f"\n{answer.status}, first byte {format_seconds(answer.first_byte_s)}", err=True)
+    raise click.exceptions.Exit(exit_code_of(answer.status))
 
 
 def exit_code_of(status: int) -> int:
     return 0 if status < 400 else status // 100
 
 
-def _print_stream(response: httpx.Response, include: bool, deadline_s: float | None) -> None:
+def _print_stream(answer: ModelAnswer, include: bool) -> None:
     if include:
-        click.echo(f"{response.http_version} {response.status_code} {response.reason_phrase}")
-        for name, value in response.headers.multi_items():
+        click.echo(answer.first_line)
+        for name, value in answer.headers:
             click.echo(f"{name}: {value}")
         click.echo()
     out = sys.stdout.buffer
     ends_line = True
-    for chunk in response.iter_bytes():
+    for chunk in answer.chunks():
         out.write(chunk)
         out.flush()
-        ends_line = chunk.endswith(b"\n") if chunk else ends_line
-        if deadline_s and time.monotonic() > deadline_s:
-            raise ServerUnavailable("the answer took longer than --timeout")
+        ends_line = chunk.endswith(b"\n")
     if not ends_line and sys.stdout.isatty():
         click.echo()
 
 
-def _print_document(out: Output, response: httpx.Response, first_s: float, begun_s: float) -> None:
-    response.read()
-    body: Any = response.text
-    if response.headers.get("content-type", "").startswith("application/json"):
-        try:
-            body = response.json()
-        except ValueError:
-            body = response.text
+def _print_document(out: Output, answer: ModelAnswer) -> None:
+    text = b"".join(answer.chunks()).decode(errors="replace")
     out.document(
         {
-            "status": response.status_code,
-            "headers": dict(response.headers),
-            "body": body,
-            "first_byte": round(first_s, 6),
-            "total": round(time.monotonic() - begun_s, 6),
+            "status": answer.status,
+            "headers": dict(answer.headers),
+            "body": _read_body(text, answer.content_type),
+            "first_byte": round(answer.first_byte_s, 6),
+            "total": round(answer.elapsed_s, 6),
         }
     )
+
+
+def _read_body(text: str, content_type: str) -> object:
+    """Return the value of a JSON body, else its text."""
+    if content_type.startswith("application/json"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text

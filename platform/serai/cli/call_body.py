@@ -1,48 +1,38 @@
-"""The body and headers of `serai call`, out of its options."""
+"""The request of `serai call`, out of its options."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from serai.client.calling import ModelRequest
 from serai.domain.errors import Invalid
 
 
-@dataclass(slots=True)
-class Body:
-    """What is sent. `content`, or a form: `fields` and `files` (name -> file name, bytes)."""
-
-    headers: dict[str, str] = field(default_factory=dict)
-    content: bytes | None = None
-    fields: dict[str, str] = field(default_factory=dict)
-    files: list[tuple[str, tuple[str, bytes]]] = field(default_factory=list)
-
-    @property
-    def is_given(self) -> bool:
-        return self.content is not None or bool(self.fields or self.files)
-
-
-def read_body(data: str | None, forms: Sequence[str], headers: Sequence[str]) -> Body:
-    """Return what -d, -F and -H say; Invalid for what cannot be read."""
+def read_request(method: str | None, data: str | None, forms: Sequence[str], headers: Sequence[str]) -> ModelRequest:
+    """Return the request that -X, -d, -F and -H say, without its address; Invalid for what cannot be read."""
     if data is not None and forms:
         raise Invalid("give -d or -F, not both", "data")
-    body = Body(dict(_read_header(header) for header in headers))
+    named = dict(_read_header(header) for header in headers)
+    method = method or ("GET" if data is None and not forms else "POST")
     if data is not None:
-        body.content = _load(data[1:]) if data.startswith("@") else data.encode()
-        if not any(name.lower() == "content-type" for name in body.headers):
-            body.headers["Content-Type"] = _guess_type(body.content)
-    for form in forms:
-        name, found, value = form.partition("=")
-        if not found:
-            raise Invalid(f"-F {form!r} has to be name=value or name=@file", "form")
-        if value.startswith("@"):
-            body.files.append((name, (Path(value[1:]).name, _load(value[1:]))))
-        else:
-            body.fields[name] = value
-    return body
+        content = _load(data[1:]) if data.startswith("@") else data.encode()
+        if not any(name.lower() == "content-type" for name in named):
+            named["Content-Type"] = _guess_type(content)
+        return ModelRequest("", method, named, content)
+    parts = [_read_form(form) for form in forms]
+    fields = {name: value for name, value in parts if not value.startswith("@")}
+    files = [(name, (Path(value[1:]).name, _load(value[1:]))) for name, value in parts if value.startswith("@")]
+    return ModelRequest("", method, named, fields=fields, files=files)
+
+
+def _read_form(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise Invalid(f"-F {text!r} has to be name=value or name=@file", "form")
+    return name, value
 
 
 def _read_header(text: str) -> tuple[str, str]:

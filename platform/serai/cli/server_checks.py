@@ -5,33 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from typing import Any
-
-import httpx
 
 from serai.client.client import Client
+from serai.client.probe import probe
 from serai.client.profile import Profile
-from serai.client.transport import check_url, is_loopback
 from serai.domain.errors import SeraiError
 
 from .checks import Check
 
-TIMEOUT_S = 5.0
 SKEW_S = 5.0
 
 
 def check_server(profile: Profile) -> Iterator[Check]:
     """Yield the checks of a server; the first that fails makes those behind it senseless."""
     try:
-        answer = _get(f"{check_url(profile.url)}/healthz")
-        health: Any = answer.json()
-    except (httpx.HTTPError, ValueError, SeraiError) as error:
+        answer = probe(f"{profile.url}/healthz")
+    except SeraiError as error:
         finding = f"no server answers at {profile.url} ({error})"
         yield Check("server", "fail", finding, "start one with `serai up`, or name another with SERAI_URL")
         return
-    yield Check("server", "ok", f"{profile.url} (known from {profile.source}), version {health.get('version')}")
-    yield check_clock(answer.headers.get("date", ""), time.time())
-    yield _check_scheduler(str(health.get("scheduler", "")))
+    yield Check("server", "ok", f"{profile.url} (known from {profile.source}), version {answer.values.get('version')}")
+    yield check_clock(answer.date, time.time())
+    yield _check_scheduler(str(answer.values.get("scheduler", "")))
     yield _check_token(profile)
     if profile.gateway:
         yield _check_gateway(profile.gateway)
@@ -68,16 +63,11 @@ def _check_token(profile: Profile) -> Check:
 
 def _check_gateway(url: str) -> Check:
     try:
-        answer = _get(f"{url}/-/healthz")
-    except httpx.HTTPError as error:
+        answer = probe(f"{url}/-/healthz")
+    except SeraiError as error:
         return Check(
             "gateway", "fail", f"{url} does not answer ({error})", "start it with `serai up` or `serai gateway`"
         )
-    if answer.status_code != 200:
-        return Check("gateway", "fail", f"{url} answers {answer.status_code}", "see its log")
+    if answer.status != 200:
+        return Check("gateway", "fail", f"{url} answers {answer.status}", "see its log")
     return Check("gateway", "ok", url)
-
-
-def _get(url: str) -> httpx.Response:
-    with httpx.Client(timeout=TIMEOUT_S, trust_env=not is_loopback(url)) as client:
-        return client.get(url)

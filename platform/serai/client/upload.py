@@ -13,6 +13,8 @@ from .client import Client, bundle_path
 from .transport import Call
 
 CHUNK_BYTES = 256 * 1024
+# The server takes a body whole or not at all, and bounds what it takes before it knows who is calling.
+PART_BYTES = 32 * 1024 * 1024
 PATIENCE_S = 60.0
 SERVER_READ_TIMEOUT_S = 300.0  # hashing and checking a large bundle takes the server a while
 
@@ -51,24 +53,32 @@ def upload_bundle(
 
 
 def _send_from(client: Client, path: Path, digest: str, offset: int, size: int, progress: OnProgress) -> None:
-    headers = {"Content-Type": "application/gzip", "Content-Length": str(size - offset)}
-    if offset:
-        headers["Content-Range"] = f"bytes {offset}-{size - 1}/{size}"
-    call = Call(
+    if offset >= size:  # all is there; only the last answer was lost
+        client.transport.send(_make_call(path, digest, size, size, size, progress))
+    while offset < size:
+        end = min(offset + PART_BYTES, size)
+        client.transport.send(_make_call(path, digest, offset, end, size, progress))
+        offset = end
+
+
+def _make_call(path: Path, digest: str, offset: int, end: int, size: int, progress: OnProgress) -> Call:
+    headers = {"Content-Type": "application/gzip", "Content-Length": str(end - offset)}
+    if end - offset < size:
+        headers["Content-Range"] = f"bytes {f'{offset}-{end - 1}' if offset < end else '*'}/{size}"
+    return Call(
         "PUT",
         bundle_path(digest),
         headers=headers,
-        content=lambda: _read_from(path, offset, size, progress),
+        content=lambda: _read_part(path, offset, end, size, progress),
         read_timeout_s=SERVER_READ_TIMEOUT_S,
         idempotent=False,  # the offset may have moved on: it is asked for again before another try
     )
-    client.transport.send(call)
 
 
-def _read_from(path: Path, offset: int, size: int, progress: OnProgress) -> Iterator[bytes]:
+def _read_part(path: Path, offset: int, end: int, size: int, progress: OnProgress) -> Iterator[bytes]:
     with path.open("rb") as file:
         file.seek(offset)
-        while chunk := file.read(CHUNK_BYTES):
+        while chunk := file.read(min(CHUNK_BYTES, end - offset)):
             yield chunk
             offset += len(chunk)
             progress(offset, size)
