@@ -61,6 +61,30 @@ def test_it_goes_on_where_it_broke(client: Client, scripted: ScriptedServer, bun
     assert told[0] == (CHUNK_BYTES, len(CONTENT))
 
 
+def test_it_is_sent_in_parts(
+    client: Client, scripted: ScriptedServer, bundle: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serai.client.upload.PART_BYTES", 1024 * 1024)
+    kept: list[bytes] = []
+
+    def keep(seen: Seen) -> Reply:
+        if seen.method == "HEAD":
+            return Reply(404, b"", {"Upload-Offset": "0"})
+        kept.append(seen.body)
+        return reply_json({"complete": len(kept) == 2}, 200 + len(kept))
+
+    scripted.fallback = keep
+    assert upload_bundle(client, *bundle) is True
+    assert (len(kept), b"".join(kept)) == (2, CONTENT)
+
+
+def test_it_finishes_what_was_sent_whole(client: Client, scripted: ScriptedServer, bundle: tuple[Path, str]) -> None:
+    scripted.script.append(Reply(404, b"", {"Upload-Offset": str(len(CONTENT))}))
+    scripted.script.append(reply_json({"complete": True}, 201))
+    assert upload_bundle(client, *bundle) is True
+    assert scripted.seen[-1].headers["content-range"] == f"bytes */{len(CONTENT)}"
+
+
 def test_it_gives_up_where_nothing_moves(client: Client, scripted: ScriptedServer, bundle: tuple[Path, str]) -> None:
     scripted.fallback = Store(most=0)
     with pytest.raises(ServerUnavailable):

@@ -43,6 +43,14 @@ def test_an_upload_in_parts_goes_on_where_it_was_cut_off(installation: Installat
     assert caller.send("HEAD", PATH).status_code == 200
 
 
+def test_an_upload_whose_last_answer_was_lost_is_finished(installation: Installation) -> None:
+    caller, blobs = installation.caller(), installation.core.blobs
+    blobs.append(PATH.rpartition("/")[2], 0, [PACKED])
+    assert caller.send("HEAD", PATH).headers["Upload-Offset"] == str(len(PACKED))
+    last = caller.put(PATH, b"", {"Content-Range": f"bytes */{len(PACKED)}"})
+    assert (last.status_code, last.json["complete"]) == (201, True)
+
+
 @pytest.mark.parametrize("text", ["bytes */10", "bytes 0-1", "lines 0-1/2", "bytes 5-1/9", "x", "bytes 0-98/500"])
 def test_a_range_that_is_none_is_refused(installation: Installation, text: str) -> None:
     answer = installation.caller().put(PATH, PACKED[:100], {"Content-Range": text})

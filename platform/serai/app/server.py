@@ -16,6 +16,7 @@ from serai.plugin.identity import Permission
 from serai.store.database import Database
 from serai.store.tokens import create_token
 from serai.web.app import make_app
+from serai.web.blocking import Limits
 from serai.web.serve import make_server
 
 from .compose import compose, utc_now
@@ -38,7 +39,8 @@ def run(configuration: Configuration, stopped: threading.Event | None = None) ->
     try:
         _lead(composition.core.db)
         make_tokens(composition.core.db, composition.core.data_dir)
-        server = make_server(make_app(composition.core), listener, configuration.threads)
+        limits = Limits.of_threads(configuration.threads, configuration.max_bundle)
+        server = make_server(make_app(composition.core, limits), listener, configuration.threads)
         composition.start()
         _stop_on_signals(stop)
         threading.Thread(target=_close_when(stop, server.close), name="stop", daemon=True).start()

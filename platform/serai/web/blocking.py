@@ -24,7 +24,8 @@ class Limits:
     """How many requests may be held at once: blocking reads, gateways' reads of the routes, streams.
 
     Each of them takes one of the server's `threads`; what is left answers everything else. `bundle_bytes`: the
-    largest bundle that is taken.
+    largest bundle that is taken. `body_bytes`: the largest body; a larger bundle comes in parts. Bodies are read
+    before it is known who calls, so this also bounds what a stranger can have written to the disk.
     """
 
     reads: int
@@ -32,6 +33,7 @@ class Limits:
     streams: int
     threads: int
     bundle_bytes: int
+    body_bytes: int = 64 * 2**20
 
     @staticmethod
     def of_threads(threads: int = 64, bundle_bytes: int = 8 * 2**30) -> Limits:

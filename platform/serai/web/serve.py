@@ -40,7 +40,7 @@ class Server:
             channel_request_lookahead=1,  # else a caller that hangs up is not noticed while it is held
             channel_timeout=120,
             max_request_header_size=_HEADER_LIMIT_BYTES,
-            max_request_body_size=edge.limits.bundle_bytes,
+            max_request_body_size=min(edge.limits.body_bytes, edge.limits.bundle_bytes),
             clear_untrusted_proxy_headers=True,
         )
         self._closing = threading.Event()

@@ -37,23 +37,31 @@ def find_bundle(call: Call, path: DigestPath) -> Answer | Response:
     refuses=(404, 409, 413, 507), media=Media.BYTES,
 )  # fmt: skip
 def put_bundle(call: Call, path: DigestPath) -> Answer:
-    """Upload a bundle (tar, plain or gzipped), at one go or in parts.
+    """Upload a bundle (tar, plain or gzipped), at one go up to 64 MiB, or in parts.
 
     A part says where it belongs by `Content-Range: bytes <first>-<last>/<size>` and is kept; 202 answers with the
-    offset to go on from, 201 when the last one has come and all is well. 200: the bundle was here before.
+    offset to go on from, 201 when the last one has come and all is well. 200: the bundle was here before. An empty
+    body with `Content-Range: bytes */<size>` finishes an upload whose last answer was lost.
     """
     if call.core.blobs.has(path.digest):
         return _answer(call, path.digest, 200)
     part, limit_bytes = _read_range(), call.limits.bundle_bytes
     if part is None:
         call.core.blobs.receive(path.digest, _chunks(limit_bytes), limit_bytes)
-    else:
-        size = call.core.blobs.append(path.digest, part.start or 0, _chunks(limit_bytes), limit_bytes)
-        if size != part.length:
-            return _answer(call, path.digest, 202)
+    elif _take_part(call, path.digest, part) == part.length:
         call.core.blobs.finish(path.digest)
+    else:
+        return _answer(call, path.digest, 202)
     _check(call, path.digest)
     return _answer(call, path.digest, 201)
+
+
+def _take_part(call: Call, digest: str, part: ContentRange) -> int:
+    """Keep a part and return how much of the bundle is here."""
+    if part.start is None:
+        return call.core.blobs.offset(digest)
+    limit_bytes = call.limits.bundle_bytes
+    return call.core.blobs.append(digest, part.start, _chunks(limit_bytes), limit_bytes)
 
 
 def _read_range() -> ContentRange | None:
@@ -62,10 +70,9 @@ def _read_range() -> ContentRange | None:
     if text is None:
         return None
     part = parse_content_range_header(text)
-    is_complete = part is not None and part.start is not None and part.stop is not None and part.length is not None
-    if part is None or not is_complete or part.units != "bytes":
+    if part is None or part.length is None or part.units != "bytes":
         raise Invalid(f"Content-Range: {text!r} is not bytes <first>-<last>/<size>", "Content-Range")
-    if request.content_length != (part.stop or 0) - (part.start or 0):
+    if (request.content_length or 0) != (part.stop or 0) - (part.start or 0):
         raise Invalid(
             f"the body has {request.content_length} bytes, not those of Content-Range {part}", "Content-Range"
         )
