@@ -90,7 +90,7 @@ class Launchpad:
         """Start the first of the queue. One that cannot be is dropped: whoever misses it puts it in again."""
         pid = 0
         try:
-            if start.place.record.exists():  # else it has been stopped and purged meanwhile
+            if start.place.record.exists() and not start.place.stop.exists():  # it may have been stopped meanwhile
                 pid = self._launcher.start(start.place)
         except OSError as error:
             log.warning("%s: its supervisor cannot be started: %s", start.id, error)

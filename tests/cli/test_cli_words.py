@@ -117,7 +117,7 @@ def test_steps_that_are_done_or_skipped_are_behind() -> None:
     assert all(journey.is_behind(step) for step in STEPS)
 
 
-@pytest.mark.parametrize(("range_s", "interval"), [(60, "1m"), (3600, "1m"), (3601, "5m"), (86400, "30m"), (1e9, "1d")])
+@pytest.mark.parametrize(("range_s", "interval"), [(60, "1m"), (3600, "5m"), (3601, "5m"), (86400, "1h"), (1e9, "1d")])
 def test_intervals_fit_the_range(range_s: float, interval: str) -> None:
     assert choose_interval(range_s) == interval
 

@@ -52,6 +52,13 @@ def child_pids() -> set[int]:
     return {child.pid for child in psutil.Process().children()}
 
 
+def bury_zombies() -> None:
+    for child in psutil.Process().children():
+        with suppress(psutil.Error, ChildProcessError):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
+
+
 @dataclass(slots=True)
 class Stage:
     """`scheduler` in `folder`, and bundles beside it."""
@@ -60,6 +67,7 @@ class Stage:
     settings: LocalSettings = FAST
     gpus: GpuInventory | None = None
     scheduler: LocalScheduler = field(init=False)
+    is_reopened: bool = field(init=False)
     strangers: set[int] = field(default_factory=child_pids)
 
     def __post_init__(self) -> None:
@@ -67,6 +75,7 @@ class Stage:
 
     def open(self) -> None:
         """Start the server's side, again after `scheduler.close()`."""
+        self.is_reopened = hasattr(self, "scheduler")
         self.scheduler = LocalScheduler(self.folder / "local", self.bundle_path, self.settings, self.gpus)
 
     def bundle_path(self, digest: str) -> Path:
@@ -155,18 +164,14 @@ class Stage:
             self.scheduler.stop(id_)
         eventually(lambda: not self._live_ids(), 20)
         eventually(lambda: not self.shims() and not self.processes(), 10)
-        self.close()
-
-    def close(self) -> None:
-        """Close, once shims that have ended are buried: a later scheduler in this process might not know them."""
-
-        def look() -> bool:
-            live = self._live_ids()
-            staying = {shim.pid for shim in self.shims() if Path(shim.cmdline()[-1]).name in live}
-            return child_pids() - self.strangers <= staying and len(staying) <= len(live)
-
-        eventually(look, 10)
+        eventually(self._is_childless, 5)
         self.scheduler.close()
+
+    def _is_childless(self) -> bool:
+        self.scheduler.observe([])
+        if self.is_reopened:  # shims of a closed scheduler are nobody's but init's, which is us here
+            bury_zombies()
+        return child_pids() <= self.strangers
 
     def _live_ids(self) -> list[str]:
         seen = self.scheduler.observe().values()

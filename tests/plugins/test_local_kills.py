@@ -165,7 +165,7 @@ def assert_settles(stage: Stage, workloads: list[Workload]) -> None:
 @pytest.mark.slow
 def test_a_server_killed_again_and_again_loses_and_doubles_nothing(stage: Stage) -> None:
     for seed in range(int(os.environ.get("SERAI_TEST_KILLS", "5"))):
-        stage.close()
+        stage.scheduler.close()
         kill_a_server(stage.folder, seed)
         stage.open()
         counts = random.Random(seed).choices([0, 1, 2], k=2)

@@ -56,7 +56,7 @@ def installer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, s
         monkeypatch.setattr(launch, "find_uv", lambda path: "")
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    stage.close()
+    stage.scheduler.close()
     stage.open()
     return str(request.param)
 
@@ -101,7 +101,7 @@ def test_stopping_while_installing_ends_the_installer(stage: Stage, monkeypatch:
     slow.write_text('#!/bin/sh\nmkdir -p "$6"\necho slowly\nexec sleep 300\n')
     slow.chmod(0o755)
     monkeypatch.setattr(launch, "find_uv", lambda path: str(slow))
-    stage.close()
+    stage.scheduler.close()
     stage.open()
     workload = stage.serve({"requirements.txt": "x\n"})
     reason = stage.reason(workload, lambda replica, _: replica.phase is Phase.INSTALLING)

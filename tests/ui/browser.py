@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+SCREENSHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--no-sandbox",
@@ -63,3 +66,10 @@ def sign_in(context: BrowserContext, url: str, token: str) -> None:
     """Sign a context in without showing the page."""
     answer = context.request.post(f"{url}/login", form={"token": token, "next": "/"})
     assert answer.ok, answer.text()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a screenshot for the documentation, where it is asked for by SERAI_SCREENSHOTS=1."""
+    if os.environ.get("SERAI_SCREENSHOTS") == "1":
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.browser import Watched
+from tests.ui.browser import Watched, picture
 from tests.ui.conftest import enter
 from tests.ui.model_server import PIXEL, ModelServer
 from tests.ui.stage import Stage
@@ -84,6 +84,7 @@ def test_json_is_checked_and_sent(console: Page) -> None:
     assert seen["method"] == "POST"
     assert json.loads(str(seen["body"])) == {"pixels": [1, 2]}
     assert dict(seen["headers"])["Content-Type"] == "application/json"  # type: ignore[call-overload]
+    take_pictures(console, "test-json")
 
 
 def test_forms_and_files_are_sent_byte_by_byte(console: Page, tmp_path: Path) -> None:
@@ -120,6 +121,7 @@ def test_events_appear_one_a_line_as_they_come(console: Page, model: ModelServer
         model.next.release()
     ended(console)
     assert "camel" in console.locator("#answer-body .sse").nth(4).inner_text()
+    take_pictures(console, "test-stream")
     expect(console.locator("#send")).to_be_visible()
 
 
@@ -200,6 +202,15 @@ def test_a_gateway_that_is_away_says_so(looked: Watched, busy: Stage) -> None:
     page = enter(looked, busy, "/d/digits/test")
     send(page, "/")
     expect(page.locator("#ask-problem")).to_contain_text("does not answer")
+
+
+def take_pictures(page: Page, name: str) -> None:
+    picture(page, f"{name}-light")
+    page.emulate_media(color_scheme="dark")
+    picture(page, f"{name}-dark")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 400, "height": 860})
+    picture(page, f"{name}-narrow")
 
 
 def choose_body(page: Page, kind: str) -> None:

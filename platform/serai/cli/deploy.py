@@ -64,7 +64,7 @@ def deploy(
         if bundle:
             manifest = replace(manifest, values=manifest.values | {"bundle": bundle.digest})
         if dry_run:
-            finish_fit(session.out, _check_fit(session, manifest, bundle))
+            finish_fit(session.out, session.client.check_fit(str(manifest.values["name"]), manifest.values))
             return
         if bundle:
             _upload(session, bundle)
@@ -91,20 +91,6 @@ def _upload(session: Session, packed: Packed) -> None:
     if was_sent:
         files = "1 file" if packed.files == 1 else f"{packed.files} files"
         session.out.say(f"{files}, {format_bytes(packed.size_bytes)} uploaded")
-
-
-def _check_fit(session: Session, manifest: ManifestFile, bundle: Packed | None) -> dict[str, object]:
-    """Return the fit. A server that wants to have the bundle for it gets it; that changes no deployment."""
-    from serai.domain.errors import NotFound
-
-    name = str(manifest.values["name"])
-    try:
-        return session.client.check_fit(name, manifest.values)
-    except NotFound as error:
-        if bundle is None or error.code != "bundle-missing":
-            raise
-    _upload(session, bundle)
-    return session.client.check_fit(name, manifest.values)
 
 
 def _put(session: Session, manifest: ManifestFile) -> tuple[Target, str]:

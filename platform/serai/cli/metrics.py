@@ -15,7 +15,7 @@ from .words import format_local, format_seconds
 
 INTERVALS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "6h": 21600, "1d": 86400}
 FIGURES = ("avg", "p50", "p75", "p90", "p95", "p99", "max")
-MAX_ROWS = 60
+MAX_ROWS = 24
 
 
 @click.command()
@@ -54,7 +54,7 @@ def format_ago(range_s: float) -> str:
 
 
 def choose_interval(range_s: float) -> str:
-    """Return the shortest interval that makes at most 60 rows of the range."""
+    """Return the shortest interval that makes at most 24 rows of the range."""
     return next((name for name, seconds in INTERVALS.items() if range_s / seconds <= MAX_ROWS), "1d")
 
 

@@ -62,6 +62,8 @@ class Lifecycle:
         Raise NotFound for a bundle that was not uploaded, Invalid for a spec that names nothing to run.
         """
         spec = self._complete(manifest)
+        if spec.bundle:
+            self._blobs.path(spec.bundle)
         now = self._clock()
         with self._db.write():
             existing = self._find(manifest.name)
@@ -79,7 +81,10 @@ class Lifecycle:
         return Deployed(self._after(manifest.name), existing is None, is_new)
 
     def check_fit(self, manifest: Manifest, actor: str) -> Fit:
-        """Return whether the manifest would fit now, in the place of what it would take over from."""
+        """Return whether the manifest would fit now, in the place of what it would take over from.
+
+        The bundle need not be here: nobody should have to upload gigabytes to learn that there is no room.
+        """
         spec = self._complete(manifest)
         existing = self._find(manifest.name)
         settings = _merge(existing.settings if existing else Settings(), manifest)
@@ -139,8 +144,6 @@ class Lifecycle:
         spec = manifest.spec
         if not spec.bundle and not spec.image:
             raise Invalid("there is nothing to run: give a bundle or an image", "bundle")
-        if spec.bundle:
-            self._blobs.path(spec.bundle)
         for name, value in manifest.secrets.items():
             if value == ASK:
                 raise Invalid(f"secrets.{name} has to be given: `serai deploy` asks for it", f"secrets.{name}")
