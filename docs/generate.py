@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 
 from serai.cli.reference import make_reference as make_cli_page
@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent / "reference"
 def make_settings_page() -> str:
     """Return the page of all settings."""
     rows = [
-        f"| `{setting.name}` | `SERAI_{setting.name.upper()}` | {_default(setting.name)} | {setting.metadata['about']} |"
+        f"| `{setting.name}` | `SERAI_{setting.name.upper()}` | {_default(setting.name)} | {_about(setting)} |"
         for setting in fields(Configuration)
         if setting.metadata
     ]
@@ -46,6 +46,10 @@ def make_reasons_page() -> str:
         "|---|---|---|",
     ]
     return "\n".join([*head, *rows]) + "\n"
+
+
+def _about(setting: Field[object]) -> str:
+    return str(setting.metadata["about"])
 
 
 def _default(name: str) -> str:
