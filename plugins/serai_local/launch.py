@@ -20,6 +20,7 @@ from . import shim
 from .layout import ReplicaDir
 from .record import Placed, dump_placed
 from .settings import LocalSettings
+from .shim.processes import IS_LINUX
 from .surroundings import make_base, make_model_env, make_tool_env
 
 NEW = ".new-"
@@ -70,7 +71,7 @@ class Launcher:
             ],
             setsigmask=[],
             setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD],
-            setsid=True,
+            setsid=IS_LINUX,  # elsewhere it does so itself, a moment later
         )
 
     def _make_record(self, workload: Workload, placed: Placed, bundle: Path | None) -> dict[str, object]:

@@ -49,4 +49,4 @@ def _recorded_session(place: ReplicaDir) -> int:
         pid, start = (int(word) for word in place.pid.read_text().split())
     except (OSError, ValueError):
         return 0
-    return pid if pid and start_time(pid) == start else 0
+    return pid if start and start_time(pid) == start else 0

@@ -96,7 +96,7 @@ class LocalReplica:
             self.place.stop.touch()
             self._is_stopping = True
         report = self.report
-        if report.pid and start_time(report.pid) == report.start:
+        if report.start and start_time(report.pid) == report.start:  # else the word has to do
             with suppress(ProcessLookupError):
                 os.kill(report.pid, signal.SIGTERM)
 

@@ -68,6 +68,8 @@ class LocalScheduler(Scheduler):
         for job in self._jobs.values():
             for known in job.replicas.values():
                 revival.adopt(known)
+        used = {known.report.environment for job in self._jobs.values() for known in job.live}
+        self._home.sweep_environments(used, self._trash)
 
     def submit(self, workload: Workload) -> None:
         parse_workload_id(workload.id)  # it becomes a path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,6 +117,18 @@ def test_history_is_kept_up_to_a_number(stage: Stage) -> None:
     assert len(ended) == FAST.keep_ended and all(replica.phase is Phase.ENDED for replica in ended)
     folders = [path.name for path in stage.place(workload, "x").parent.iterdir()]
     assert sorted(folders) == sorted(replica.id for replica in ended)
+
+
+def test_a_replica_whose_folder_is_removed_ends(stage: Stage) -> None:
+    workload = stage.run(command=WAITING)
+    (replica,) = stage.ready(workload)
+    shutil.rmtree(stage.place(workload, replica.id))
+    eventually(lambda: not stage.processes() and not stage.shims())
+    with pytest.raises(SchedulerUnavailable):
+        stage.scheduler.observe()
+    stage.scheduler.close()
+    stage.open()
+    assert stage.ready(workload)[0].id != replica.id
 
 
 def test_one_server_at_a_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

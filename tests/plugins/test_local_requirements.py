@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,18 @@ def test_an_unfinished_environment_is_made_anew(stage: Stage) -> None:
     stage.ready(stage.serve(files, run=2), 60)
     assert environments(stage) == [environment]
     assert (environment / ".serai-complete").exists() and not (environment / "leftover").exists()
+
+
+def test_environments_that_nobody_used_for_a_month_are_removed(stage: Stage) -> None:
+    kept, old, half = (stage.folder / "local" / "environments" / name for name in ("kept", "old", "half"))
+    for place in (kept, old, half):
+        place.mkdir(parents=True)
+    for place in (kept, old):
+        (place / ".serai-complete").touch()
+    os.utime(old / ".serai-complete", (0, 0))
+    stage.scheduler.close()
+    stage.open()
+    assert environments(stage) == [kept]
 
 
 def test_stopping_while_installing_ends_the_installer(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

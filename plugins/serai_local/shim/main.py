@@ -24,6 +24,7 @@ def run(folder: str) -> int:
     """Supervise the replica in `folder` until it has ended; return an exit code. 0 too if another shim does already."""
     with contextlib.suppress(PermissionError):  # a session leader already
         os.setsid()
+    os.chdir("/")  # the server's folder may be removed
     place = ReplicaDir(Path(folder))
     lock = os.open(place.lock, os.O_RDWR | os.O_CREAT, 0o600)
     if not _take(lock) or load_state(place.state).get("phase") != "placed":
