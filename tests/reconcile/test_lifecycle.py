@@ -264,6 +264,18 @@ def test_a_gateway_that_never_finishes_delays_a_stop_by_the_drain_time_at_most(w
     assert world.states() == {1: "stopped"}
 
 
+@pytest.mark.parametrize("seconds", [86400, -86400])
+def test_a_clock_that_jumps_fails_nothing_and_forgives_nothing(world: World, seconds: float) -> None:
+    world.script(1, ready_after=10**6)
+    world.deploy(start_timeout="30s")
+    world.tick(15)
+    world.jump(seconds)
+    world.tick(5)
+    assert world.states() == {1: "preparing"}
+    world.tick(15)
+    assert world.states() == {1: "error"}
+
+
 def test_nothing_to_run_is_refused(world: World) -> None:
     with pytest.raises(Invalid, match="nothing to run"):
         world.lifecycle.deploy(parse_manifest({"name": "m"}), "ann")

@@ -32,6 +32,7 @@ class World:
         self.clock = FakeClock()
         self.scheduler = scheduler or FakeScheduler(self.clock, places)
         self.clock = self.scheduler.clock if scheduler else self.clock  # type: ignore[assignment]
+        self.jumped_s = 0.0
         self.db = Database.open(f"sqlite:///{folder / 'serai.db'}")
         self.changes = Changes()
         self.drains = Drains(lambda: self.clock().timestamp())
@@ -48,6 +49,7 @@ class World:
             Announcer(self.cluster, self.changes, self.routes, self.drains, self.plugins.grants, self.clock),
             NewsDesk(self.db, self.cluster, self.plugins.tell_deployment_changed),
             self.clock,
+            lambda: self.clock().timestamp() - self.jumped_s,
         )
         self.lifecycle = Lifecycle(
             self.db,
@@ -78,6 +80,11 @@ class World:
         for _ in range(times):
             self.clock.advance(seconds)
             self.reconciler.tick()
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock; the monotonic one goes on as before."""
+        self.clock.advance(seconds)
+        self.jumped_s += seconds
 
     def states(self, name: str = "m") -> dict[int, str]:
         return {v.version.number: v.status.state.value for v in self.cluster.view(name).versions}

@@ -148,6 +148,7 @@ def _make_reconciler(
         Announcer(cluster, changes, routes, drains, plugins.grants, clock),
         NewsDesk(db, cluster, plugins.tell_deployment_changed),
         clock,
+        monotonic,
     )
 
 

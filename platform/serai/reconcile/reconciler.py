@@ -12,6 +12,7 @@ from serai.plugin.scheduler import Scheduler
 
 from .announce import Announcer
 from .cluster import Cluster
+from .jumps import Jumps, plan_shift
 from .news import NewsDesk
 from .perform import Performer
 from .plan import plan_orphans
@@ -34,6 +35,7 @@ class Reconciler:
         announcer: Announcer,
         news: NewsDesk,
         clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
     ) -> None:
         self._cluster = cluster
         self._scheduler = scheduler
@@ -43,6 +45,7 @@ class Reconciler:
         self._news = news
         self._clock = clock
         self._quiet = Quiet()
+        self._jumps = Jumps(monotonic)
 
     def tick(self, names: Collection[str] | None = None) -> None:
         """Look at some deployments, or at all with None, and do what is to be done about them.
@@ -50,6 +53,7 @@ class Reconciler:
         An unreachable scheduler leaves everything as it was, marked stale, and nothing is ordered.
         """
         concerned = self._refresh(names)
+        self._follow_clock()
         try:
             self._observe(names)
             concerned = frozenset(name for name in concerned if not self._is_quiet(name))
@@ -64,6 +68,17 @@ class Reconciler:
         self._announcer.announce(concerned, complete=names is None)
         self._news.publish()
         self._remember_quiet(concerned)
+
+    def _follow_clock(self) -> None:
+        jump = self._jumps.measure(self._clock())
+        if not jump:
+            return
+        log.warning("the clock jumped by %+.0f s: deadlines move with it", jump.total_seconds())
+        for name in self._cluster.names():
+            situation = self._cluster.situation(name)
+            for write in plan_shift(situation, jump) if situation else ():
+                self._performer.write(write)
+            self._cluster.refresh(name)
 
     def _refresh(self, names: Collection[str] | None) -> frozenset[str]:
         if names is None:
