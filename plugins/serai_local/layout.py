@@ -98,7 +98,7 @@ def replace_file(path: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        if error.errno not in NO_SPACE:
+        if error.errno not in NO_SPACE or not path.exists():
             raise
         _write(path, data, 0)
 

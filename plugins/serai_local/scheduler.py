@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from serai.domain.errors import Conflict, NotFound, SchedulerUnavailable
+from serai.domain.errors import Conflict, NotFound, SchedulerError, SchedulerUnavailable
 from serai.domain.names import parse_workload_id
 from serai.domain.observation import Fit, LogLine, NodeCapacity, Observation, Stream, Usage, Workload
 from serai.plugin import Scheduler
@@ -21,6 +21,7 @@ from .home import Home
 from .job import Job, Means, load_job
 from .launch import make_launcher
 from .launchpad import Launchpad
+from .layout import NO_SPACE
 from .logs import read_lines
 from .machine import find_machine
 from .placement import Placement
@@ -179,4 +180,8 @@ class LocalScheduler(Scheduler):
             try:
                 yield
             except OSError as error:
+                if error.errno in NO_SPACE:
+                    raise SchedulerError(
+                        f"the disk of {self._home.path} is full; free some space", "disk-full"
+                    ) from error
                 raise SchedulerUnavailable(f"the data directory {self._home.path} fails: {error}") from error

@@ -222,7 +222,7 @@ def test_a_truncated_bundle_fails(stage: Stage) -> None:
     whole = stage.bundle_path(stage.bundle({"start.sh": SERVE})).read_bytes()
     workload = stage.run(bundle=stage.raw_bundle(whole[:600]))
     failed = eventually(lambda: stage.observe(workload).failed)
-    assert failed and failed.code == "bundle-broken"
+    assert failed and failed.code == "bundle-broken" and "ends in the middle" in failed.text
 
 
 def test_a_missing_bundle_fails(stage: Stage) -> None:

@@ -158,7 +158,7 @@ def test_a_full_disk_drops_lines_with_one_remark(tmp_path: Path) -> None:
     journal.write("stdout", [("F", b"kept")])
     journal.close()
     texts = [line.text for line in read_lines(tmp_path, "r", None, None)]
-    assert texts == ["4 lines are missing here: No space left on device", "kept"]
+    assert texts == ["Lines missing here: 4 (No space left on device)", "kept"]
 
 
 # readiness

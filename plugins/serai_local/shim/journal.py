@@ -60,7 +60,7 @@ class Journal:
             self._trouble = error.strerror or str(error)
 
     def _make_gap_remark(self) -> bytes:
-        return f"{format_now()} system F {self._dropped} lines are missing here: {self._trouble}\n".encode()
+        return f"{format_now()} system F Lines missing here: {self._dropped} ({self._trouble})\n".encode()
 
     def _batches(self, entries: list[bytes]) -> list[list[bytes]]:
         """Return the entries, cut where a file would grow over its size."""

@@ -91,11 +91,12 @@ class Lifecycle:
         self._is_fetched = True
 
     def _make_fetch_failure(self, code: int) -> Failure:
-        text = self._journal.tail[-1] if self._journal.tail else f"exit code {code}"
+        said = self._journal.tail[-1] if self._journal.tail else f"unpacking ended with exit code {code}"
+        text = f"{said[:1].upper()}{said[1:]}."
         if code == fetch.DISK_FULL:
-            return Failure("disk-full", f"The bundle cannot be unpacked: {text}.", is_crash=False)
+            return Failure("disk-full", text, is_crash=False)
         reason = "bundle-missing" if code == fetch.MISSING else "bundle-broken"
-        return Failure(reason, f"The bundle cannot be unpacked: {text}.", fatal=True)
+        return Failure(reason, text, fatal=True)
 
     def _install(self) -> None:
         place = self._environments.ensure(self._place.work, lambda text: self._report.enter("installing", text))
