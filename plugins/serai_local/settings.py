@@ -1,4 +1,4 @@
-"""The plugin's table of serai.toml (`[plugins.local]`), typed."""
+"""The plugin's table of serai.toml (`[plugin.local]`), typed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LocalSettings:
 
 def load_settings(values: Mapping[str, object]) -> LocalSettings:
     """Return the settings of a table; raise Invalid naming the key for anything wrong."""
-    fields, default = Fields(values, "plugins.local", _KEYS), LocalSettings()
+    fields, default = Fields(values, "plugin.local", _KEYS), LocalSettings()
     first, last = fields.get("ports", _read_range, (default.first_port, default.last_port))
     return LocalSettings(
         first_port=first,

@@ -132,7 +132,7 @@ def test_settings() -> None:
 
 @pytest.mark.parametrize("values", [{"ports": "9-1"}, {"ports": 5}, {"port": "1-9"}, {"ports": "1-70000"}])
 def test_wrong_settings_are_refused_by_name(values: dict[str, object]) -> None:
-    with pytest.raises(Invalid, match=re.escape("plugins.local")):
+    with pytest.raises(Invalid, match=re.escape("plugin.local")):
         load_settings(values)
 
 
