@@ -3,6 +3,7 @@ import { makeIgnore } from "./ignore.js";
 import { digestOf, packFiles } from "./tar.js";
 
 const LARGEST = 1.5 * 1024 ** 3; // a browser hashes only what fits into memory
+const PART = 32 * 1024 ** 2; // the server takes larger files in parts
 const form = document.getElementById("deploy");
 const bundle = document.getElementById("bundle");
 const folder = document.getElementById("folder");
@@ -87,23 +88,34 @@ async function upload(blob) {
   say("Hashing…");
   const digest = await digestOf(blob);
   const known = await fetch(`/api/v1/bundles/${digest}`, { method: "HEAD", headers: { "X-CSRF-Token": csrf } });
-  if (!known.ok) await put(digest, blob);
+  if (!known.ok) await putParts(digest, blob, Number(known.headers.get("Upload-Offset")) || 0);
   say(known.ok ? "The server has these files already." : "Uploaded.");
   bar.hidden = true;
   return digest;
 }
 
+// Goes on from `offset`: what an upload that broke off has brought there already.
+async function putParts(digest, blob, offset) {
+  do {
+    const end = Math.min(offset + PART, blob.size);
+    await put(digest, blob, offset, end);
+    offset = end;
+  } while (offset < blob.size);
+}
+
 // Not fetch: it does not tell how much has been sent.
-function put(digest, blob) {
+function put(digest, blob, offset, end) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("PUT", `/api/v1/bundles/${digest}`);
     request.setRequestHeader("X-CSRF-Token", csrf);
     request.setRequestHeader("Content-Type", "application/octet-stream");
-    request.upload.onprogress = ({ loaded, total }) => progress("Uploading", loaded, total);
+    const bytes = offset < end ? `${offset}-${end - 1}` : "*";
+    if (end - offset < blob.size) request.setRequestHeader("Content-Range", `bytes ${bytes}/${blob.size}`);
+    request.upload.onprogress = ({ loaded }) => progress("Uploading", offset + loaded, blob.size);
     request.onerror = () => reject(new Error("The upload broke off; the server may be away. Try again."));
     request.onload = () => (request.status < 300 ? resolve() : reject(new Error(problemOf(request))));
-    request.send(blob);
+    request.send(blob.slice(offset, end));
   });
 }
 
