@@ -92,7 +92,7 @@ def overflow(page: Page) -> int:
 
 def settle(page: Page) -> None:
     """Wait for what modules bring in later: drawings of the list, lines of the log."""
-    if page.locator("[data-figures]").first.is_visible():
-        page.wait_for_selector("[data-figures] svg")
+    if page.locator("td[data-figure]").first.is_visible():
+        page.wait_for_selector("td[data-figure] svg")
     if page.locator("#log").count():
         page.wait_for_selector("#log .line", state="attached")

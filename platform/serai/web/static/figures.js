@@ -4,7 +4,7 @@ const EVERY_MS = 30_000;
 const MOST = 60;
 
 export function startFigures() {
-  if (!document.querySelector("[data-figures]")) return;
+  if (!document.querySelector("td[data-figure]")) return;
   const inSight = new Set();
   let timer = 0;
   const soon = () => { clearTimeout(timer); timer = setTimeout(() => load(inSight), 60); };
@@ -16,7 +16,7 @@ export function startFigures() {
     if (entries.some(({ target, isIntersecting }) => isIntersecting && !target.dataset.ownLoaded)) soon();
   }, { rootMargin: "200px" });
   const watch = () => {
-    for (const cell of document.querySelectorAll("[data-figures]:not([data-own-seen])")) {
+    for (const cell of document.querySelectorAll("td[data-figure]:not([data-own-seen])")) {
       cell.dataset.ownSeen = "1";
       watcher.observe(cell);
     }
@@ -28,7 +28,7 @@ export function startFigures() {
 
 async function load(cells) {
   const shown = [...cells].filter((cell) => cell.isConnected);
-  const names = [...new Set(shown.map((cell) => cell.dataset.figures))].slice(0, MOST);
+  const names = [...new Set(shown.map(nameOf))].slice(0, MOST);
   if (!names.length) return;
   try {
     const response = await fetch(`/figures?names=${names.join(",")}`, { headers: { "X-Serai-Live": "1" } });
@@ -38,9 +38,13 @@ async function load(cells) {
   }
 }
 
+function nameOf(cell) {
+  return cell.closest("tr").id.replace("row-", "");
+}
+
 function show(cells, drawings) {
   for (const cell of cells) {
-    const html = drawings[cell.dataset.figures];
+    const html = drawings[nameOf(cell)];
     if (html === undefined) continue;
     const holder = document.createElement("template");
     holder.innerHTML = html;

@@ -15,6 +15,7 @@ export function startFilter() {
     event.preventDefault();
   });
   document.addEventListener("serai:fresh", apply);
+  apply();
 }
 
 function filterRows(field) {

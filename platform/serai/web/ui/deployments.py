@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import flask
 from flask import Blueprint, Response
 
 from serai.domain.status import State
 from serai.reconcile.core import Core
-from serai.reconcile.views import DeploymentView
 
 from .figures import load_hour
-from .words import state_word
+from .rows import Row, Rows
 
 # What needs a person first, first.
 _URGENCY = (State.ERROR, State.PREPARING, State.SHUTTING_DOWN, State.RUNNING, State.STOPPED)
@@ -20,19 +17,10 @@ SORTS = ("name", "state", "version", "replicas", "gpus", "changed")
 MAX_FIGURES = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A deployment in the list. `text` is what the filter looks through."""
-
-    view: DeploymentView
-    gpus: int
-    text: str
-    is_hidden: bool
-
-
 class DeploymentsPage:
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._rows = Rows()
 
     def register(self, ui: Blueprint) -> None:
         ui.get("/", endpoint="deployments")(self.show)
@@ -43,30 +31,24 @@ class DeploymentsPage:
         sort = flask.request.args.get("sort", "name")
         is_reversed = flask.request.args.get("order") == "desc"
         index = self._core.changes.index()
-        rows = [make_row(view, query.lower()) for view in self._core.cluster.views()]
+        rows = self._rows.draw(self._core.cluster.views())
         rows.sort(key=lambda row: sort_key(row, sort if sort in SORTS else "name"), reverse=is_reversed)
         return flask.render_template(
-            "serai/deployments.html", rows=rows, index=index, query=query, sort=sort, is_reversed=is_reversed
+            "serai/deployments.html",
+            rows=rows,
+            words=query.lower().split(),
+            index=index,
+            query=query,
+            sort=sort,
+            is_reversed=is_reversed,
         )
 
     def figures(self) -> Response:
         """Return `{name: html}` for the names asked for: drawings of the last hour."""
         names = flask.request.args.get("names", "").split(",")[:MAX_FIGURES]
-        known = {view.deployment.name for view in self._core.cluster.views()}
+        known = set(self._core.cluster.names())
         hours = {name: load_hour(self._core, name) for name in names if name in known}
         return flask.jsonify({name: flask.render_template("serai/_figures.html", hour=hours[name]) for name in hours})
-
-
-def make_row(view: DeploymentView, query: str) -> Row:
-    shown = view.shown
-    words = [view.deployment.name, view.deployment.owner]
-    if shown:
-        words.append(state_word(shown.status.state))
-    if shown and shown.status.reason:
-        words.append(shown.status.reason.text)
-    text = " ".join(words).lower()
-    gpus = sum(len(replica.gpus) for version in view.versions for replica in version.replicas if replica.live)
-    return Row(view, gpus, text, not all(word in text for word in query.split()))
 
 
 def sort_key(row: Row, sort: str) -> tuple[object, str]:
