@@ -9,12 +9,13 @@ TEST_ARGS ?=
 # As many workers as cores, at most 4: browser and database tests need memory, too.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 
-.PHONY: up test lint docs reference screenshots clean help
+.PHONY: up test lint bench docs reference screenshots clean help
 
 help:
 	@echo "make up      run Serai here: server, gateway and the digits example (Ctrl-C stops; replicas go on)"
 	@echo "make test    run all tests; make test TEST_ARGS='tests/domain -x' runs some"
 	@echo "make lint    ruff, mypy and import contracts alone"
+	@echo "make bench   measure speed and memory; tables here, JSON in benchmarks/results"
 	@echo "make docs    build the documentation into docs/_build"
 
 up: $(VENV)/.installed
@@ -27,6 +28,9 @@ lint: $(VENV)/.test-installed
 	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports
+
+bench: $(VENV)/.test-installed
+	@$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.test-installed
 	@$(BIN)/python -m pip install --quiet '.[docs]' && $(BIN)/python -m sphinx -W -b html docs docs/_build
