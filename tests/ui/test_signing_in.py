@@ -172,6 +172,26 @@ def test_every_page_says_what_it_may_run(closed: Stage, path: str) -> None:
     assert "onclick" not in answer.text
 
 
+def test_a_page_that_is_not_there_is_a_page_for_people_and_a_problem_for_programs(closed: Stage) -> None:
+    client = sign_in(closed)
+    page = client.get("/nowhere", headers={"Accept": "text/html,*/*"})
+    assert page.status_code == 404
+    assert "There is no page at /nowhere." in page.text
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    assert client.get("/nowhere").mimetype == "application/problem+json"
+    assert client.get("/api/v1/nowhere", headers={"Accept": "text/html"}).mimetype == "application/problem+json"
+
+
+def test_a_fault_is_told_by_its_id_alone(closed: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    client = sign_in(closed)
+    closed.scheduler.capacity = lambda: 1 / 0  # type: ignore[assignment, return-value, method-assign]
+    page = client.get("/capacity")
+    assert page.status_code == 500
+    fault = page.text.partition("its log has it under ")[2][:8]
+    assert f"fault {fault}" in caplog.text
+    assert "ZeroDivisionError" not in page.text
+
+
 def test_a_cookie_that_was_touched_is_no_cookie() -> None:
     session = Session("serai_x", 7)
     cookie = dump_session(b"key", session)

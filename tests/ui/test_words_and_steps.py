@@ -22,7 +22,7 @@ from serai.web.ui.log_lines import level_of
 from serai.web.ui.manifest_text import read_manifest_text, write_manifest_text
 from serai.web.ui.spec_diff import compare_specs
 from serai.web.ui.steps import Mark, Trail, make_steps
-from serai.web.ui.words import ago, event_words, rate, seconds, span
+from serai.web.ui.words import ago, event_words, prose, rate, seconds, short_replica, span
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -63,6 +63,18 @@ def test_rates_are_short(given: float | None, said: str) -> None:
 )
 def test_events_are_phrases(kind: str, text: str, said: str) -> None:
     assert event_words(Event(1, NOW, kind, "m", 1, "", text, "ann")) == said
+
+
+@pytest.mark.parametrize(
+    ("replica", "said"),
+    [("digits-v1-3g4i", "3g4i"), ("digits-v1.12", "12"), ("8f3a1c", "8f3a1c"), ("digits-v1", "digits-v1")],
+)
+def test_replicas_are_told_apart_by_their_end(replica: str, said: str) -> None:
+    assert short_replica(replica, "digits-v1") == said
+
+
+def test_code_in_sentences_is_code_and_nothing_else_is_markup() -> None:
+    assert prose("Set `port`, <b>now</b>") == "Set <code>port</code>, &lt;b&gt;now&lt;/b&gt;"
 
 
 # the way to ready
@@ -108,6 +120,7 @@ def test_times_are_kept_from_look_to_look() -> None:
     took = {step.name: step.took_s for step in make_steps(view, trail.note(view))}
     assert took["queued"] == 1.0
     assert took["installing"] == 7.0
+    assert {step.name: step.until for step in make_steps(view, trail.note(view))}["placed"] == "installing"
     assert took["fetching"] is None
 
 

@@ -11,7 +11,8 @@ export function makeAnswer(body, type) {
   const raw = document.createElement("pre");
   raw.hidden = true;
   body.replaceChildren(pretty, raw);
-  const answer = { body, pretty, raw, kind, type, chunks: [], bytes: 0, shown: 0, decoder: new TextDecoder() };
+  body.scrollTop = 0;
+  const answer = { body, pretty, raw, kind, type, chunks: [], bytes: 0, shown: 0, began: performance.now(), decoder: new TextDecoder() };
   answer.live = kind === "text" || kind === "json" ? pretty.appendChild(document.createElement("pre")) : null;
   answer.events = kind === "sse" ? makeEvents(pretty) : null;
   return answer;
@@ -30,14 +31,19 @@ export function addChunk(answer, chunk) {
   answer.chunks.push(chunk);
   answer.bytes += chunk.length;
   if (!["text", "json", "sse"].includes(answer.kind)) return;
-  const text = answer.decoder.decode(chunk, { stream: true });
+  // What is there at once is read from its beginning; what streams is followed, unless the reader has gone up.
+  const isStream = performance.now() - answer.began > 300;
+  const isAtEnd = isStream && answer.body.scrollHeight - answer.body.scrollTop - answer.body.clientHeight < 40;
+  showText(answer, answer.decoder.decode(chunk, { stream: true }));
+  if (isAtEnd) answer.body.scrollTop = answer.body.scrollHeight;
+}
+
+function showText(answer, text) {
   answer.events?.add(text);
   if (answer.shown > MOST_TEXT) return;
-  const isAtEnd = answer.body.scrollHeight - answer.body.scrollTop - answer.body.clientHeight < 40;
   answer.shown += text.length;
   answer.raw.append(text);
   answer.live?.append(text);
-  if (isAtEnd) answer.body.scrollTop = answer.body.scrollHeight;
 }
 
 // Draws what can be drawn only now that all is there, and returns the whole answer.

@@ -86,10 +86,14 @@ function makeLine(view, { at, replica, stream, text }) {
   time.dateTime = at;
   time.textContent = timeOfDay(new Date(at));
   line.append(time);
-  if (!view.box.dataset.replica) line.append(span("line-replica", replica.slice(replica.lastIndexOf(".") + 1), replica));
+  if (!view.box.dataset.replica) line.append(span("line-replica", shorten(replica, view.box.dataset.workload), replica));
   line.append(span("line-text", text));
   line.hidden = !view.matches(text);
   return line;
+}
+
+function shorten(replica, workload) {
+  return (replica.startsWith(workload) ? replica.slice(workload.length).replace(/^[-._]+/, "") : replica) || replica;
 }
 
 function span(css, text, title = "") {

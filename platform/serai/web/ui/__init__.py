@@ -18,13 +18,14 @@ from .logs import LogPages
 from .overview import OverviewPage
 from .settings import SettingsPage
 from .signin import SigninPages
+from .steps import Trail
 from .versions import VersionPages
 
 
 def make_ui(core: Core) -> Blueprint:
     """Return the pages of `core`, to be registered at the root of the server."""
     ui = Blueprint("ui", "serai.web", template_folder="templates")
-    assets = Assets()
+    assets, trail = Assets(), Trail()
     Frame(core, assets).register(ui)
     for page in (
         assets,
@@ -32,8 +33,8 @@ def make_ui(core: Core) -> Blueprint:
         LiveReads(core),
         DeploymentsPage(core),
         DeployPages(core),
-        OverviewPage(core),
-        VersionPages(core),
+        OverviewPage(core, trail),
+        VersionPages(core, trail),
         LogPages(core),
         ConsolePage(core),
         SettingsPage(core),

@@ -58,17 +58,18 @@ def _frame(body: Markup, label: str, width: int, height: int, css: str) -> Marku
 
 def _polyline(points: Sequence[tuple[float, float]], css: str) -> Markup:
     text = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    css += " point" if points[0] == points[-1] else ""
     return Markup('<polyline class="{}" points="{}"/>').format(css, text)
 
 
 def _runs(values: Values, width: int, height: int, top: float | None) -> Iterator[list[tuple[float, float]]]:
-    """Yield the points of each stretch without a gap; a lone point becomes a short stroke."""
+    """Yield the points of each stretch without a gap, in the middle of their steps as bars are; a lone one twice."""
     highest = top or max((value for value in values if value is not None), default=0.0) or 1.0
-    step = width / max(1, len(values) - 1)
+    step = width / max(1, len(values))
     run: list[tuple[float, float]] = []
     for index, value in enumerate([*values, None]):
         if value is not None:
-            run.append((index * step, height - 1 - value / highest * (height - 2)))
+            run.append(((index + 0.5) * step, height - 1 - value / highest * (height - 2)))
         elif run:
-            yield run if len(run) > 1 else [(run[0][0] - 0.8, run[0][1]), (run[0][0] + 0.8, run[0][1])]
+            yield run if len(run) > 1 else run * 2
             run = []

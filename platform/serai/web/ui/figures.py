@@ -53,17 +53,13 @@ class Hour:
     def slowest_s(self) -> float | None:
         return max((minute.p95_s for minute in self.minutes if minute.p95_s is not None), default=None)
 
-    @property
-    def full_minutes(self) -> tuple[Minute, ...]:
-        """The minutes that are over: the present one would draw a fall that is none."""
-        return self.minutes[:-1]
-
     def rate_line(self) -> Markup:
-        values = [float(minute.count) for minute in self.full_minutes]
+        # The present minute is not over: it would draw a fall that is none.
+        values = [float(minute.count) for minute in self.minutes[:-1]]
         return make_line(values, f"{rate(self.per_second)} requests a second in the last hour", 96, 20)
 
     def p95_line(self) -> Markup:
-        values = [minute.p95_s for minute in self.full_minutes]
+        values = [minute.p95_s for minute in self.minutes]
         return make_line(values, f"95 % of requests within {seconds(self.p95_s)} in the last hour", 96, 20)
 
     def bars(self) -> Markup:
@@ -71,8 +67,7 @@ class Hour:
         return make_bars(values, f"Requests by the minute in the last hour, {self.count:,} in all", 600, 120)
 
     def times(self) -> Markup:
-        minutes = self.full_minutes if self.count > self.minutes[-1].count else self.minutes
-        named = [("p50", [m.p50_s for m in minutes]), ("p95", [m.p95_s for m in minutes])]
+        named = [("p50", [m.p50_s for m in self.minutes]), ("p95", [m.p95_s for m in self.minutes])]
         label = f"Request time by the minute: median {seconds(self.p50_s)}, 95 % within {seconds(self.p95_s)}"
         return make_lines(named, label)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from urllib.parse import urlsplit
 
 import flask
 from flask import Blueprint, Response
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from serai.domain.errors import Forbidden, SeraiError
+from serai.domain.errors import Forbidden, NotFound, SeraiError
 from serai.plugin import Permission
 from serai.reconcile.core import Core
-from serai.web.problems import status_of
+from serai.web.problems import answer_http_error, status_of
 from serai.web.session import CSRF_FIELD, CSRF_HEADER, SAFE_METHODS, is_csrf_valid
 
 from . import words
@@ -45,6 +47,8 @@ class Frame:
         ui.after_request(protect)
         ui.context_processor(self.furnish)
         ui.register_error_handler(SeraiError, self.show_error)
+        ui.register_error_handler(Exception, self.show_fault)
+        ui.app_errorhandler(404)(self.show_missing)
         for name, function in words.FILTERS.items():
             ui.add_app_template_filter(function, name)
 
@@ -85,7 +89,31 @@ class Frame:
         """Show what went wrong and what to do, with a way back."""
         if not hasattr(flask.g, "viewer"):
             flask.g.viewer = find_viewer(self._core)
-        return flask.render_template("serai/error.html", error=error), status_of(error)
+        return flask.render_template("serai/error.html", error=error, **self.furnish()), status_of(error)
+
+    def show_fault(self, error: Exception) -> AnyResponse | tuple[str, int]:
+        """Show that the server is at fault, and under which id its log says more."""
+        if isinstance(error, HTTPException):
+            return answer_http_error(error)
+        fault = secrets.token_hex(4)
+        log.error("fault %s", fault, exc_info=error)
+        return self.show_error(
+            SeraiError(f"The server met a fault of its own; its log has it under {fault}.", "internal")
+        )
+
+    def show_missing(self, error: HTTPException) -> AnyResponse:
+        """Show a person that there is no such page; programs get the problem document as everywhere."""
+        if not is_person():
+            return answer_http_error(error)
+        missing = NotFound(f"There is no page at {flask.request.path}.", "no-such-page")
+        return protect(flask.make_response(self.show_error(missing)))
+
+
+def is_person() -> bool:
+    """Return whether a browser asks for a page of ours."""
+    request = flask.request
+    is_api = request.path.startswith(("/api/", "/x/", "/v1/", "/assets/"))
+    return request.method == "GET" and not is_api and "text/html" in request.headers.get("Accept", "")
 
 
 def check_origin() -> None:

@@ -13,14 +13,16 @@ from .figures import load_hour
 from .forms import read_whole_number, see
 from .heading import load_heading
 from .replicas import make_cards
+from .steps import Trail
 from .viewer import get_viewer
 
 TIMELINE = 40
 
 
 class OverviewPage:
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, trail: Trail) -> None:
         self._core = core
+        self._trail = trail
 
     def register(self, ui: Blueprint) -> None:
         ui.get("/d/<name>", endpoint="overview")(self.show)
@@ -29,6 +31,8 @@ class OverviewPage:
 
     def show(self, name: str) -> str:
         heading = load_heading(self._core, name, "overview")
+        if heading.shown:
+            self._trail.note(heading.shown)  # for the version's own page: who waits is as likely to look here
         return flask.render_template(
             "serai/overview.html",
             heading=heading,

@@ -27,12 +27,16 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. `at` is when it began and `took_s` how long it took; None where nobody looked at the time."""
+    """One step. `at` is when it began, `took_s` how long until the next one that was seen; None where nobody looked.
+
+    `until` names that next one where others lie in between that nobody saw.
+    """
 
     name: str
     mark: Mark
     at: datetime | None
-    took_s: float | None
+    took_s: float | None = None
+    until: str = ""
 
 
 class Trail:
@@ -74,10 +78,7 @@ def make_steps(view: VersionView, times: dict[str, datetime]) -> list[Step]:
     marks = [Mark.DONE if place < here or is_there else Mark.TODO for place in range(len(STEPS))]
     if not is_there:
         marks[here] = Mark.FAILED if state is State.ERROR else Mark.NOW
-    steps = [
-        Step(str(name), mark, times.get(str(name)) if mark is not Mark.TODO else None, _took(place, here, times))
-        for place, (name, mark) in enumerate(zip(STEPS, marks, strict=True))
-    ]
+    steps = [_make_step(place, mark, here, times) for place, mark in enumerate(marks)]
     return [step for step in steps if step.at is not None] if is_there else steps
 
 
@@ -115,10 +116,11 @@ def _step_of(replica: Replica) -> str:
     return str(Phase.LOADING if replica.phase is Phase.BACKING_OFF else replica.phase)
 
 
-def _took(place: int, here: int, times: dict[str, datetime]) -> float | None:
-    """Return how long a finished step took: until the next one whose time is known."""
-    began = times.get(str(STEPS[place]))
-    if began is None or place >= here:
-        return None
-    later = [at for name in STEPS[place + 1 : here + 1] if (at := times.get(str(name))) is not None]
-    return max(0.0, (min(later) - began).total_seconds()) if later else None
+def _make_step(place: int, mark: Mark, here: int, times: dict[str, datetime]) -> Step:
+    name = str(STEPS[place])
+    began = times.get(name) if mark is not Mark.TODO else None
+    later = next((step for step in STEPS[place + 1 : here + 1] if str(step) in times), None)
+    if began is None or later is None:
+        return Step(name, mark, began)
+    took_s = max(0.0, (times[str(later)] - began).total_seconds())
+    return Step(name, mark, began, took_s, "" if later == STEPS[place + 1] else str(later))

@@ -31,9 +31,9 @@ class Entry:
 
 
 class VersionPages:
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, trail: Trail) -> None:
         self._core = core
-        self._trail = Trail()
+        self._trail = trail
 
     def register(self, ui: Blueprint) -> None:
         one = "/d/<name>/versions/<int:number>"

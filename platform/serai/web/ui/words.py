@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
+
+from markupsafe import Markup, escape
 
 from serai.domain.deployment import Event
 from serai.domain.quantity import format_bytes, format_duration
@@ -99,6 +102,16 @@ def event_words(event: Event) -> str:
     return f"{words} {event.text}".strip().rstrip(":").replace("->", "→")
 
 
+def short_replica(replica: str, workload: str) -> str:
+    """Return what tells a replica from others of its workload: `3g4i` of `digits-v1-3g4i`."""
+    return replica.removeprefix(workload).lstrip("-._") or replica
+
+
+def prose(text: str) -> Markup:
+    """Return text with what stands in backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped just before
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
@@ -117,6 +130,8 @@ FILTERS: dict[str, Callable[..., str]] = {
     "rate": rate,
     "percent": percent,
     "plural": plural,
+    "short_replica": short_replica,
+    "prose": prose,
     "bytes": format_bytes,
     "duration": format_duration,
 }
