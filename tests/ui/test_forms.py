@@ -126,6 +126,11 @@ def test_settings_are_saved_and_mistakes_shown_where_they_are(stage: Stage, look
     page.click("#set-timeouts >> text=Save")
     expect(page.locator("#note")).to_have_text("Saved.")
     assert intent(stage).settings.timeouts.first_byte_s == 120
+    stage.core.lifecycle.change("m", {"timeouts": {"idle": 91.5}}, "ann")
+    page.reload()
+    page.click("#set-timeouts >> text=Save")
+    expect(page.locator("#note")).to_have_text("Saved.")
+    assert intent(stage).settings.timeouts.idle_s == 91.5  # what nobody touched stays exactly
 
 
 def test_keys_are_offered_only_where_somebody_hands_them_out(stage: Stage, looked: Watched) -> None:

@@ -9,11 +9,12 @@ from werkzeug.wrappers import Response
 
 from serai.domain.deployment import HandoverMode
 from serai.domain.errors import Invalid
-from serai.domain.quantity import format_duration
+from serai.domain.spec_text import dump_timeouts
 from serai.reconcile.core import Core
 
 from .forms import check_confirmation, read_whole_number, see
 from .heading import Heading, load_heading
+from .manifest_text import write_value
 from .viewer import get_viewer
 
 TIMEOUTS = (
@@ -26,7 +27,7 @@ HANDOVERS = (
     (HandoverMode.AUTO, "Auto", "the gentlest of the three that fits at that moment"),
     (HandoverMode.OVERLAP, "Overlap", "the old version serves at full count until the new one is ready"),
     (HandoverMode.ROLLING, "Rolling", "replica by replica, where there is little room"),
-    (HandoverMode.REPLACE, "Replace", "the old one stops first; requests are refused until the new one is ready"),
+    (HandoverMode.REPLACE, "Replace", "the old one stops first; requests are held, and refused if it takes too long"),
 )
 
 
@@ -84,10 +85,6 @@ def read_duration(text: str) -> object:
 
 
 def timeout_texts(heading: Heading) -> dict[str, str]:
-    timeouts = heading.view.deployment.settings.timeouts
-    return {
-        "connect": format_duration(timeouts.connect_s),
-        "first_byte": format_duration(timeouts.first_byte_s),
-        "idle": format_duration(timeouts.idle_s),
-        "total": format_duration(timeouts.total_s),
-    }
+    """Return the time-outs as they would be typed, exactly: saving the form unread changes nothing."""
+    timeouts = dump_timeouts(heading.view.deployment.settings.timeouts)
+    return {key: str(write_value("timeout", value)) for key, value in timeouts.items()}
