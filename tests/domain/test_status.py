@@ -58,6 +58,27 @@ ROWS = {
         0,
         0,
     ),
+    "incumbent, still ready but relieved": (
+        {"active": 2, "incumbent": 1, "count": 2, "handing": HandoverMode.ROLLING, "replicas": {1: "r", 2: "rl"}},
+        "shutting_down",
+        "stopping",
+        1,
+        0,
+    ),
+    "active, some ready, the incumbent serves": (
+        {"active": 1, "incumbent": 2, "count": 2, "handing": OVERLAP, "replicas": {1: "rl", 2: "rr"}},
+        "preparing",
+        "partly-ready",
+        1,
+        2,
+    ),
+    "active, some ready, the incumbent is gone": (
+        {"active": 1, "incumbent": 2, "count": 2, "handing": OVERLAP, "replicas": {1: "rl", 2: "ll"}},
+        "running",
+        "partly-ready",
+        1,
+        2,
+    ),
     "active, all ready": ({"active": 1, "count": 2, "replicas": {1: "rr"}}, "running", None, 2, 2),
     "active, some ready": ({"active": 1, "count": 2, "replicas": {1: "rl"}}, "running", "partly-ready", 1, 2),
     "active, one ready, one crashing for ever": (

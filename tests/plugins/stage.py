@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shlex
 import sys
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ from serai_local.settings import LocalSettings
 from tests.waiting import eventually
 
 FAST = LocalSettings(backoff_s=0.05, max_backoff_s=0.2, memory_check_s=0.1)
-PYTHON = f"{sys.executable} -I -S -u"
+PYTHON = f"{shlex.quote(sys.executable)} -I -S -u"
 LISTEN = """
 import os, socket, sys, time
 def listen(port):

@@ -54,7 +54,9 @@ class Stage:
         self.gateway_url = f"http://127.0.0.1:{self.gateway_port}"
         configuration = Configuration(data=folder / "data", plugins=(), scheduler="showcase")
         extra = [("showcase", ShowcasePlugin(self.scheduler)), *(plugins or {}).items()]
-        self.composition = compose(configuration, self.url, self.gateway_url, extra, self.clock)
+        self.composition = compose(
+            configuration, self.url, self.gateway_url, extra, self.clock, lambda: self.clock().timestamp()
+        )
         self.core = self.composition.core
         self.app: Flask = make_app(self.core)
         self.server: Server | None = None

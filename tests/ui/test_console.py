@@ -13,6 +13,7 @@ from tests.ui.browser import Watched, picture
 from tests.ui.conftest import enter
 from tests.ui.model_server import PIXEL, ModelServer
 from tests.ui.stage import Stage
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -132,9 +133,12 @@ def test_stop_ends_the_request_at_the_model_too(console: Page, model: ModelServe
     expect(console.locator("#answer-body .sse")).to_have_count(1)
     console.click("#stop")
     assert "stopped" in ended(console)
-    model.next.release()
-    model.next.release()
-    assert model.left.wait(10)
+
+    def has_left() -> bool:
+        model.next.release()  # it finds out by writing
+        return model.left.wait(0.1)
+
+    eventually(has_left, 15)
     while model.next.acquire(blocking=False):
         pass
 

@@ -47,6 +47,7 @@ class Installation:
             "http://gateway.test",
             [("fake", FakePlugin(self.scheduler)), *(plugins or {}).items()],
             self.clock,
+            lambda: self.clock().timestamp(),
         )
         self.core = self.composition.core
         self.app = make_app(self.core, limits)

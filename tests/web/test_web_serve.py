@@ -85,7 +85,7 @@ def test_the_end_lets_go_of_what_is_held(running: Installation) -> None:
     thread.join(10)
     assert answered
     assert answered[0] - began < 8
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("waitress")]
+    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("waitress")])
 
 
 def test_a_request_that_is_no_http_is_refused(running: Installation) -> None:

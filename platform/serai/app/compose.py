@@ -81,10 +81,12 @@ def compose(
     gateway_url: str,
     extra: Sequence[tuple[str, object]] = (),
     clock: Callable[[], datetime] = utc_now,
+    monotonic: Callable[[], float] = monotonic,
 ) -> Composition:
     """Return the parts of a server that answers at `server_url`.
 
-    `extra` are plugin objects by name beside those of the configuration (tests, embedding). Raise SeraiError.
+    `extra` are plugin objects by name beside those of the configuration (tests, embedding). `clock` is the wall clock
+    and `monotonic` the one it is compared with to notice that it was set. Raise SeraiError.
     """
     data_dir = make_private_folder(configuration.data)
     db = Database.open(configuration.database_url)
@@ -97,7 +99,7 @@ def compose(
     changes, drains = Changes(), Drains(monotonic)
     cluster = Cluster(db, changes, clock)
     routes = RoutePublisher(changes.first, plugins.tell_routes_changed)
-    reconciler = _make_reconciler(db, scheduler, plugins, cluster, changes, routes, drains, clock)
+    reconciler = _make_reconciler(db, scheduler, plugins, cluster, changes, routes, drains, clock, monotonic)
     loop = ReconcileLoop(reconciler, drains, configuration.tick)
     sinks = plugins.make_sinks(make_context)
     intake = Intake(metrics, sinks)
@@ -138,6 +140,7 @@ def _make_reconciler(
     routes: RoutePublisher,
     drains: Drains,
     clock: Callable[[], datetime],
+    monotonic: Callable[[], float],
 ) -> Reconciler:
     performer = Performer(db, scheduler, clock)
     return Reconciler(

@@ -89,6 +89,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "A newer version is being made ready; this one serves until then.",
         "",
     ),
+    "taking-over": (
+        "All replicas are ready; new requests are about to come here.",
+        "",
+    ),
     "idle": (
         "The deployment is scaled to zero replicas.",
         "Scale it up to use it.",

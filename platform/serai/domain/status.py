@@ -5,14 +5,15 @@
     nothing     -      >0    -      -        Shutting Down
     incumbent   0      0     -      -        Stopped (handover: replace; it comes back if the new one fails)
     incumbent   0      >0    0      -        Shutting Down
-    incumbent   -      -     >0     -        Running (handing-over)
+    incumbent   -      -     >0     -        Running (handing-over) while it serves, else Shutting Down
     incumbent   >0     -     0      -        Preparing
     active      0      -     -      -        Running (idle)
-    active      >0     -     >0     -        Running (k of n ready)
+    active      >0     -     >0     -        Running (k of n ready); while an incumbent still serves, Preparing
     active      >0     -     0      yes      Error
     active      >0     -     0      no       Preparing, with the reason
 
-"Gave up" is the scheduler's own word or one of our deadlines (`derive_failure`).
+"Gave up" is the scheduler's own word or one of our deadlines (`derive_failure`). At every moment at most one version
+is Running: the one that gets new requests (`handover.serving`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from .deployment import Progress, Stage, Version
-from .handover import Situation, wanted_counts
+from .handover import Situation, serving, wanted_counts
 from .observation import Observation, Phase, Replica
 from .quantity import format_duration
 from .reasons import Reason, describe_exit, make_reason
@@ -60,9 +61,9 @@ def derive_status(situation: Situation, version: Version, now: datetime) -> Stat
     if is_active:
         wanted = situation.deployment.settings.count
         return _derive_active(situation, version, wanted, ready, now)
-    if is_incumbent and ready:
+    if is_incumbent and ready and _serves(situation, version):
         return Status(State.RUNNING, make_reason("handing-over"), ready, wanted)
-    if is_incumbent and wanted:
+    if is_incumbent and wanted and not ready:
         reason = _waiting_reason(situation.observations.get(version.number), situation.replicas(version))
         return Status(State.PREPARING, reason, 0, wanted)
     if situation.has_live(version):
@@ -76,15 +77,21 @@ def _derive_active(situation: Situation, version: Version, wanted: int, ready: i
     observation, replicas = situation.observations.get(version.number), situation.replicas(version)
     if wanted == 0:
         return Status(State.RUNNING, make_reason("idle"), ready, 0)
+    state = State.RUNNING if _serves(situation, version) else State.PREPARING
     if ready >= wanted:
-        return Status(State.RUNNING, None, ready, wanted)
+        return Status(state, None if state is State.RUNNING else make_reason("taking-over"), ready, wanted)
     if ready > 0:
-        return Status(State.RUNNING, _partly_ready(observation, replicas, ready, wanted), ready, wanted)
+        return Status(state, _partly_ready(observation, replicas, ready, wanted), ready, wanted)
     if failure := derive_failure(version, observation, replicas, now):
         return Status(State.ERROR, failure, 0, wanted)
     if situation.incumbent and not wanted_counts(situation).get(version.number):
         return Status(State.PREPARING, make_reason("waiting-for-old"), 0, wanted)
     return Status(State.PREPARING, _waiting_reason(observation, replicas), 0, wanted)
+
+
+def _serves(situation: Situation, version: Version) -> bool:
+    serves = serving(situation)
+    return serves is not None and serves.number == version.number
 
 
 def derive_failure(

@@ -19,6 +19,7 @@ ERROR_CODES: dict[str, str] = {
     "scheduler-error": "The scheduler refused or failed.",
     "scheduler-unavailable": "The scheduler cannot be reached.",
     "server-unavailable": "Said by clients: the server cannot be reached.",
+    "timeout": "Said by clients: the model's answer took longer than the caller wants to wait.",
     "plugin-error": "A plugin cannot be loaded, or broke its contract.",
     # of requests
     "internal": "The server met a fault of its own; its log has it under `fault`.",
