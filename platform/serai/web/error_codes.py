@@ -28,6 +28,7 @@ ERROR_CODES: dict[str, str] = {
     "too-large": "The body is larger than this path takes.",
     "refused": "The web server refused the request.",
     "no-such-path": "Nothing answers at this path.",
+    "no-such-page": "The web UI has no page at this address.",
     "method-not-allowed": "The path does not know the method; `Allow` names those it knows.",
     "csrf": "A call with the session's cookie came without the session's CSRF token.",
     "login-code": "A one-time sign-in address was used already, or has expired.",
