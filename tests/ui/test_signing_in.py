@@ -97,6 +97,11 @@ def test_a_login_address_grows_too_old_and_cannot_be_forged(closed: Stage) -> No
     assert closed.app.test_client().get(path).status_code == 401
 
 
+def test_a_login_address_does_not_outlive_the_server_that_would_remember_it(closed: Stage) -> None:
+    earlier = make_login_url("", closed.core.secret_key, closed.core.started_at - timedelta(seconds=2))
+    assert closed.app.test_client().get(earlier).status_code == 401
+
+
 def test_signing_out_ends_the_session_for_every_holder_of_the_cookie(closed: Stage) -> None:
     client = sign_in(closed)
     cookie = client.get_cookie(COOKIE)

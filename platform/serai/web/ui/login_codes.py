@@ -46,17 +46,23 @@ def make_login_url(server_url: str, secret_key: bytes, now: datetime, login: str
 
 
 class LoginCodes:
-    """Takes each code once. Safe from any thread; what was used is remembered until it would have ended anyway."""
+    """Takes each code once. Safe from any thread.
 
-    def __init__(self, secret_key: bytes) -> None:
+    What was used is remembered until it would have ended anyway, in memory alone: therefore codes made before `since`,
+    the server's start, are refused.
+    """
+
+    def __init__(self, secret_key: bytes, since: datetime) -> None:
         self._secret_key = secret_key
+        self._since = since.replace(microsecond=0)  # codes know whole seconds
         self._lock = threading.Lock()
         self._used: dict[str, datetime] = {}
 
     def redeem(self, code: str, now: datetime) -> LoginCode:
         """Return what a code grants. Raise Unauthenticated for one that is forged, too old, or used."""
         found = _read(self._secret_key, code)
-        if found is None or found.expires_at < now or not self._use(found, now):
+        is_current = found is not None and found.expires_at >= now and found.expires_at - LIFETIME >= self._since
+        if found is None or not is_current or not self._use(found, now):
             raise Unauthenticated(
                 "This login address was used already or is too old. Paste a token instead, or ask for a new address"
                 " with `serai login --browser`.",

@@ -23,7 +23,7 @@ class SigninPages:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._codes = LoginCodes(core.secret_key)
+        self._codes = LoginCodes(core.secret_key, core.started_at)
 
     def register(self, ui: Blueprint) -> None:
         ui.get("/login", endpoint="login")(self.show)
