@@ -22,7 +22,7 @@ up: $(VENV)/.installed
 	@$(BIN)/python -m serai up $(UP_ARGS)
 
 test: $(VENV)/.test-installed
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -rfEs $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -rfEsR $(TEST_ARGS)
 
 lint: $(VENV)/.test-installed
 	@$(BIN)/python -m ruff check . && $(BIN)/python -m ruff format --check .

@@ -1,1 +1,15 @@
-"""What every test may use."""
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import pytest
+
+# Tests of whole processes and of a real browser share a noisy machine with others. One that fails is run once more,
+# and the run's last lines name it: a fault of the code fails twice, and a test that is named often is a bad one.
+TRIED_TWICE = ("browser", "slow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.get_closest_marker(name) for name in TRIED_TWICE):
+            item.add_marker(pytest.mark.flaky(reruns=1))

@@ -32,19 +32,25 @@ def intent(stage: Stage, name: str = "m"):  # type: ignore[no-untyped-def]
     return stage.core.cluster.view(name).deployment
 
 
+def press(page: Page, button: str) -> None:
+    """Send a form and wait for the page that answers it."""
+    with page.expect_navigation():
+        page.click(button)
+
+
 def test_scale_stop_and_start_work_without_scripts(stage: Stage, plain: Page) -> None:
     stage.deploy("m")
     stage.tick()
     plain.goto(f"{stage.url}/d/m")
     plain.fill("#scale-count", "3")
-    plain.click("text=Scale")
+    press(plain, "text=Scale")
     assert "number of replicas was changed" in plain.locator("#note").inner_text()
     assert intent(stage).settings.count == 3
-    plain.click("button:text-is('Stop')")
+    press(plain, "button:text-is('Stop')")
     assert intent(stage).active is None
     stage.tick()
     plain.reload()
-    plain.click("button:text-is('Start v1')")
+    press(plain, "button:text-is('Start v1')")
     assert intent(stage).active == 1
     assert plain.url.startswith(f"{stage.url}/d/m/versions/1")
 
@@ -66,9 +72,9 @@ def test_a_new_deployment_of_an_image_without_scripts(stage: Stage, plain: Page)
     plain.check("input[value=image]")
     plain.fill("#image", "registry/m:1")
     plain.fill("#manifest", "replicas: 2\nenv: {A: b}\n")
-    plain.click("text=Check whether it fits")
+    press(plain, "text=Check whether it fits")
     assert "It fits now." in plain.locator("#fit").inner_text()
-    plain.click("button:text-is('Deploy')")
+    press(plain, "button:text-is('Deploy')")
     assert plain.url.startswith(f"{stage.url}/d/m/versions/1")
     assert intent(stage).settings.count == 2
 
@@ -89,7 +95,7 @@ def test_roll_back_and_delete_a_version_by_its_name(stage: Stage, looked: Watche
     page.click("text=Delete for good")
     assert page.url == f"{stage.url}/d/m/versions"  # the browser itself asks for the whole name
     page.fill("#version-2 input[name=confirm]", "m:2")
-    page.click("text=Delete for good")
+    press(page, "text=Delete for good")
     expect(page.locator("#version-2")).to_have_count(0)
     assert [v.version.number for v in stage.core.cluster.view("m").versions] == [1]
 
@@ -99,13 +105,12 @@ def test_what_may_not_be_deleted_says_why_until_it_may(stage: Stage, looked: Wat
     stage.tick()
     page = enter(looked, stage, "/d/m/settings")
     expect(page.locator(".setting >> text=v1 is Running. Stop it first.")).to_be_visible()
-    page.locator(".setting >> text='Stop'").last.click()
+    press(page, ".setting >> text='Stop' >> nth=-1")
     stage.tick(6)
     page.goto(f"{stage.url}/d/m/settings")
     page.click("#delete summary")
     page.fill("#delete input[name=confirm]", "m")
-    page.click("text=Delete for good")
-    page.wait_for_url(f"{stage.url}/**")
+    press(page, "text=Delete for good")
     expect(page.locator("#note")).to_have_text("The deployment was deleted.")
     assert stage.core.cluster.names() == []
 
@@ -115,20 +120,20 @@ def test_settings_are_saved_and_mistakes_shown_where_they_are(stage: Stage, look
     stage.deploy("m")
     page = enter(looked, stage, "/d/m/settings")
     page.check("input[value=rolling]")
-    page.click("#set-handover >> text=Save")
+    press(page, "#set-handover >> text=Save")
     expect(page.locator("#note")).to_have_text("Saved.")
     assert intent(stage).settings.handover is HandoverMode.ROLLING
     page.fill("#timeouts-first_byte", "soon")
-    page.click("#set-timeouts >> text=Save")
+    press(page, "#set-timeouts >> text=Save")
     expect(page.locator("#set-timeouts .problem")).to_contain_text("'soon' is not a duration")
     assert page.locator("#timeouts-first_byte").input_value() == "soon"
     page.fill("#timeouts-first_byte", "2m")
-    page.click("#set-timeouts >> text=Save")
+    press(page, "#set-timeouts >> text=Save")
     expect(page.locator("#note")).to_have_text("Saved.")
     assert intent(stage).settings.timeouts.first_byte_s == 120
     stage.core.lifecycle.change("m", {"timeouts": {"idle": 91.5}}, "ann")
     page.reload()
-    page.click("#set-timeouts >> text=Save")
+    press(page, "#set-timeouts >> text=Save")
     expect(page.locator("#note")).to_have_text("Saved.")
     assert intent(stage).settings.timeouts.idle_s == 91.5  # what nobody touched stays exactly
 
@@ -153,7 +158,7 @@ def test_keys_can_be_asked_for_with_a_plugin(tmp_path_factory: pytest.TempPathFa
         stage.deploy("m")
         page = enter(looked, stage, "/d/m/settings")
         page.check("input[value=keys]")
-        page.click("#set-access >> text=Save")
+        press(page, "#set-access >> text=Save")
         expect(page.locator("#note")).to_have_text("Saved.")
         assert intent(stage).settings.access is Access.KEYS
         page.goto("about:blank")
