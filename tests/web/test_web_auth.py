@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -108,6 +109,17 @@ def test_the_pages_cookie_is_as_good_as_a_token(installation: Installation) -> N
     client.set_cookie(COOKIE, cookie)
     assert client.get(f"{API}/whoami").json["login"] == "ann"
     revoke_token(installation.core.db, pasted)
+    assert client.get(f"{API}/whoami").status_code == 401
+
+
+def test_a_session_ends_with_the_token_it_was_made_from(installation: Installation) -> None:
+    db, now = installation.core.db, installation.clock()
+    pasted, _ = create_token(db, "pasted", "ann", [Permission.READ], now, now + timedelta(minutes=5))
+    _, own = create_token(db, "session", "ann", [Permission.READ], now)
+    client = installation.app.test_client()
+    client.set_cookie(COOKIE, dump_session(installation.core.secret_key, Session(own, pasted.id)))
+    assert client.get(f"{API}/whoami").status_code == 200
+    installation.clock.advance(301)
     assert client.get(f"{API}/whoami").status_code == 401
 
 

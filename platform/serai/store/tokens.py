@@ -76,9 +76,14 @@ def find_token(db: Database, plaintext: str, now: datetime) -> Token | None:
         return None
     with db.read():
         row = TokenRow.select().where(TokenRow.hash == _hash(plaintext)).first(db.peewee)
-    if row is None or (row.expires_at is not None and row.expires_at <= now):
-        return None
-    return _to_token(row)
+    return _to_token(row) if row is not None and _is_current(row, now) else None
+
+
+def is_token_alive(db: Database, id: int, now: datetime) -> bool:
+    """Return whether there is a token with this id that has not expired."""
+    with db.read():
+        row = TokenRow.select().where(TokenRow.id == id).first(db.peewee)
+    return row is not None and _is_current(row, now)
 
 
 def list_tokens(db: Database) -> list[Token]:
@@ -103,6 +108,10 @@ def touch_token(db: Database, id: int, now: datetime) -> None:
         return
     with db.write():
         TokenRow.update(last_used_at=now).where(TokenRow.id == id).execute(db.peewee)
+
+
+def _is_current(row: TokenRow, now: datetime) -> bool:
+    return row.expires_at is None or row.expires_at > now
 
 
 def _is_noted(last_used_at: datetime | None, now: datetime) -> bool:

@@ -25,7 +25,7 @@ def identify(core: Core, asked: Request | None = None) -> Identity:
     header = asked.headers.get("Authorization")
     if header is not None:
         return core.plugins.authenticate(Credentials(_read_bearer(header), asked.remote_addr or ""))
-    session = load_session(core.secret_key, asked.cookies.get(COOKIE), lambda id: _is_alive(core, id))
+    session = find_session(core, asked)
     if session is None:
         raise Unauthenticated("this call needs a token: send Authorization: Bearer <token>")
     identity = core.plugins.authenticate(Credentials(session.token, asked.remote_addr or ""))
@@ -57,5 +57,7 @@ def _check_csrf(core: Core, asked: Request, session: Session) -> None:
         raise Forbidden(f"a call with the session's cookie needs its token in {CSRF_HEADER}", "csrf")
 
 
-def _is_alive(core: Core, token_id: int) -> bool:
-    return any(token.id == token_id for token in tokens.list_tokens(core.db))
+def find_session(core: Core, asked: Request) -> Session | None:
+    """Return the session whose cookie came with a request, unless the token it was made from is gone or too old."""
+    now = core.clock()
+    return load_session(core.secret_key, asked.cookies.get(COOKIE), lambda id: tokens.is_token_alive(core.db, id, now))

@@ -9,8 +9,8 @@ import flask
 from serai.domain.errors import Forbidden, Unauthenticated
 from serai.plugin import Credentials, Identity, Permission
 from serai.reconcile.core import Core
-from serai.store import tokens
-from serai.web.session import COOKIE, Session, load_session, make_csrf_token
+from serai.web.auth import find_session
+from serai.web.session import Session, make_csrf_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Viewer:
 
 def find_viewer(core: Core) -> Viewer | None:
     """Return who sent the current request, or None where nobody is signed in."""
-    session = load_session(core.secret_key, flask.request.cookies.get(COOKIE), lambda id: _is_alive(core, id))
+    session = find_session(core, flask.request)
     if session is None:
         return None
     try:
@@ -52,8 +52,3 @@ def may(core: Core, permission: Permission, deployment: str | None = None) -> bo
     except Forbidden:
         return False
     return True
-
-
-def _is_alive(core: Core, token_id: int) -> bool:
-    now = core.clock()
-    return any(t.id == token_id and (t.expires_at is None or t.expires_at > now) for t in tokens.list_tokens(core.db))
