@@ -20,7 +20,7 @@ import pytest
 
 from serai.client.manifest_file import load_manifest_file
 from serai.client.pack import pack_folder
-from tests.system.installation import free_port
+from tests.ports import free_port
 from tests.waiting import eventually
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

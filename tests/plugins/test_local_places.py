@@ -22,6 +22,7 @@ from serai_local.record import Placed
 from serai_local.settings import LocalSettings, load_settings
 from serai_local.surroundings import make_base
 from tests.plugins.stage import SERVE_ON, WAITING, Stage, python
+from tests.ports import free_port
 from tests.waiting import eventually
 
 GIB = 2**30
@@ -32,11 +33,6 @@ SMALL, BIG, OLD = (
 )
 ONE_GPU = Spec(resources=Resources(gpu=Gpu(1)))
 MACHINE = Machine("here", 4, 8 * GIB, 8000.0, (SMALL, BIG, OLD))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 # pure

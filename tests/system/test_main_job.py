@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.system.installation import MODEL, Installation, make_model
 from tests.system.load import Load
 from tests.waiting import eventually
@@ -66,8 +67,6 @@ def test_a_request_in_flight_outlives_its_version(serai: Installation, tmp_path:
 
 
 def test_replace_holds_callers_where_only_one_can_run(serai: Installation, tmp_path: Path) -> None:
-    from tests.system.installation import free_port
-
     port = free_port()
     code = MODEL.replace('int(os.environ["PORT"])', str(port))
     folder = make_model(tmp_path / "fixed", f"port: {port}\ndrain_timeout: 5s\n", code)

@@ -25,6 +25,7 @@ from serai.store.metrics import take_windows
 from serai.store.tokens import create_token
 from serai.web.app import make_app
 from serai.web.serve import Server, make_server
+from tests.ports import free_port
 from tests.ui.showcase import Showcase, ShowcasePlugin
 from tests.waiting import eventually
 
@@ -151,9 +152,3 @@ class Stage:
         summary = Summary(count, sum(times), times[0], times[-1], tuple((time, 1.0) for time in times))
         key = SeriesKey(name, 1, f"{name}-v1.1", "2xx", Clock.TOTAL)
         return Window(f"show-{name}", int(at.timestamp()), at.timestamp(), 10.0, {key: summary})
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

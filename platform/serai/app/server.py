@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from serai.config import Configuration
+from serai.config import Configuration, make_url
 from serai.domain.errors import Conflict, SeraiError
 from serai.plugin.identity import Permission
 from serai.store.database import Database
@@ -65,12 +65,6 @@ def bind(host: str, port: int) -> socket.socket:
         message = f"the server cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; choose another --port"
         raise Conflict(message, "port-in-use") from error
     return listener
-
-
-def make_url(host: str, port: int) -> str:
-    """Return the address at which a listener on `host` is reached from this machine."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{reachable}:{port}"
 
 
 def make_tokens(db: Database, data_dir: Path) -> None:

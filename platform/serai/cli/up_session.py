@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from serai.config import Configuration
+from serai.config import Configuration, make_url
 from serai.domain.errors import SeraiError
 
 from .child import Part, serai_command
@@ -29,8 +29,8 @@ class UpSession:
         self._data = configuration.data
         port = claim_port(configuration.host, configuration.port, "--port")
         gateway_port = claim_port(configuration.gateway_host, configuration.gateway_port, "--gateway-port")
-        self._server = f"http://{_reachable(configuration.host)}:{port}"
-        self._gateway = f"http://{_reachable(configuration.gateway_host)}:{gateway_port}"
+        self._server = make_url(configuration.host, port)
+        self._gateway = make_url(configuration.gateway_host, gateway_port)
         self._helpers: list[subprocess.Popen[bytes]] = []
         common = ["--data", str(configuration.data), "--log-level", configuration.log_level]
         common += ["--config", str(file)] if file else []
@@ -93,8 +93,3 @@ class UpSession:
             return (self._data / "admin.token").read_text().strip()
         except OSError as error:
             raise SeraiError(f"{self._data / 'admin.token'} cannot be read: {error.strerror}") from error
-
-
-def _reachable(host: str) -> str:
-    """Return under which name a listener on `host` is reached from here."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104

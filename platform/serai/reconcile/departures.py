@@ -19,10 +19,9 @@ class Departures:
         self._scheduler = scheduler
         self._drains = drains
 
-    def stopped_by(self, situation: Situation, order: Stop | Workload) -> tuple[str, ...]:
-        """Return the replicas with requests perhaps in flight that an order would stop."""
-        number = order.version if isinstance(order, Workload) else _number(situation, order.workload)
-        observation = situation.observations.get(number) if number is not None else None
+    def stopped_by(self, situation: Situation, number: int, order: Stop | Workload) -> tuple[str, ...]:
+        """Return the replicas with requests perhaps in flight that an order about version `number` would stop."""
+        observation = situation.observations.get(number)
         if observation is None:
             return ()
         ready = {replica.id for replica in observation.replicas if replica.live and replica.ready}
@@ -47,7 +46,3 @@ def with_leaving(workload: Workload, victims: tuple[str, ...]) -> Workload:
 
 def _shrinks(observation: Observation, workload: Workload) -> bool:
     return observation.digest == workload.digest and observation.count > workload.count
-
-
-def _number(situation: Situation, workload: str) -> int | None:
-    return next((v.number for v in situation.versions.values() if v.workload == workload), None)

@@ -89,7 +89,7 @@ class Settler:
         refusals: dict[str, Observation] = {}
         leaving: set[str] = set()
         for order, number in self._resolve(plan_orders(situation)):
-            victims = self._departures.stopped_by(situation, order)
+            victims = self._departures.stopped_by(situation, number, order)
             leaving.update(victims)
             if not self._departures.may_go(situation, number, victims):
                 continue
