@@ -52,7 +52,7 @@ $(VENV)/.made:
 
 $(VENV)/.installed: $(VENV)/.made setup.cfg
 	@echo "installing Serai and what it needs"
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -e .
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -e '.[gpu]'
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.made setup.cfg

@@ -1,0 +1,1 @@
+"""A Nomad device plugin: simulated GPUs for development, real ones by NVML, whole or shared."""
