@@ -1,0 +1,107 @@
+"""Real Nomad agents for tests. Every test here is marked `nomad`; without a `nomad` on PATH all are skipped.
+
+Which fixture to take:
+
+* `agent` (session): one `-dev` agent, server and client: raw_exec, exec, docker where possible, mock_driver if built in
+* `namespace`: a fresh namespace of the session's agent, purged afterwards
+* `fresh_agent(**options)`: another `-dev` agent (`acl=True, plugin_dir=..., node_class=...`), gone after the test
+* `cluster(servers=3, clients=2, **options)`: processes of their own, so that replicas survive restarts
+* `docker_image` (session; to come): an image with python3 that the session's agent can run; skips without docker
+* `serai(...)` (to come): a Serai server and gateway on an agent or a cluster
+
+Tests that share a heavy fixture run one after the other on one worker of pytest-xdist, so each is started once.
+`agent` and what the factories return are `tests.live.agent.Agent` and `tests.live.cluster.Cluster`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from tests.live.agent import Agent, make_dev_agent
+from tests.live.cluster import Cluster
+from tests.live.leftovers import end_leftovers, make_folder
+from tests.live.surroundings import find_nomad
+
+HERE = Path(__file__).parent
+# The first of these that a test uses says which tests it shares a worker with.
+GROUPS = ("cluster", "fresh_agent", "agent")
+
+
+class AgentFactory(Protocol):
+    """Start a `-dev` agent; the options are the fields of `tests.live.options.Options`."""
+
+    def __call__(self, **options: Any) -> Agent: ...
+
+
+class ClusterFactory(Protocol):
+    """Start a cluster of processes of their own; the options are those of `tests.live.options.Options`.
+
+    `clients` is a number, or a list of one mapping of options for each client.
+    """
+
+    def __call__(self, servers: int = 3, clients: Any = 2, **options: Any) -> Cluster: ...
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            _mark(item, getattr(item, "fixturenames", ()))
+
+
+def _mark(item: pytest.Item, fixtures: Any) -> None:
+    item.add_marker(pytest.mark.nomad)
+    if "cluster" in fixtures:
+        item.add_marker(pytest.mark.slow)
+    group = next((name for name in GROUPS if name in fixtures), None)
+    if group is not None and item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(f"nomad-{group}"))
+
+
+@pytest.fixture(scope="session")
+def nomad() -> Path:
+    """The `nomad` on PATH; agents that a killed earlier run left behind are ended first."""
+    end_leftovers()
+    return find_nomad()
+
+
+@pytest.fixture(scope="session")
+def agent(nomad: Path) -> Iterator[Agent]:
+    """The session's agent. Use a `namespace` of your own on it, and leave its node as it was."""
+    with make_folder("agent") as folder, make_dev_agent(folder, nomad) as agent:
+        yield agent
+
+
+@pytest.fixture
+def namespace(agent: Agent) -> Iterator[str]:
+    """The name of a fresh namespace on the session's agent; its jobs are purged and it is deleted afterwards."""
+    with agent.api.namespace() as name:
+        yield name
+
+
+@pytest.fixture
+def fresh_agent(nomad: Path) -> Iterator[AgentFactory]:
+    """Start agents of the test's own."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> Agent:
+            folder = stack.enter_context(make_folder("fresh"))
+            return stack.enter_context(make_dev_agent(folder, nomad, **options))
+
+        yield start
+
+
+@pytest.fixture
+def cluster(nomad: Path) -> Iterator[ClusterFactory]:
+    """Start clusters of the test's own."""
+    with ExitStack() as stack:
+
+        def start(servers: int = 3, clients: Any = 2, **options: Any) -> Cluster:
+            folder = stack.enter_context(make_folder("cluster"))
+            return stack.enter_context(Cluster(folder, nomad, servers, clients, **options))
+
+        yield start
