@@ -47,6 +47,26 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "There is not enough CPU or memory free right now.",
         "Wait, or stop another deployment.",
     ),
+    "gpu-unhealthy": (
+        "There are such GPUs, but too many of them are unhealthy.",
+        "Repair the device or its plugin on the node; the version starts when it is healthy again.",
+    ),
+    "no-node": (
+        "No machine that could run it is up and accepts work.",
+        "Start a machine, end its drain, or change `placement`.",
+    ),
+    "no-match": (
+        "No machine meets the version's constraints.",
+        "Change `placement`, or the machines' class or meta data.",
+    ),
+    "driver-missing": (
+        "No machine that could run it has the driver it needs, such as docker.",
+        "Install or repair the driver on a machine.",
+    ),
+    "volume-missing": (
+        "No machine that could run it has the volume that `mounts` names.",
+        "Add the volume to a machine, or correct `mounts`.",
+    ),
     "waiting-for-old": (
         "The old version is being stopped first (handover: replace).",
         "Wait for the old version's drain time.",
