@@ -67,6 +67,35 @@ def test_a_plugin_by_entry_point(site: Path) -> None:
     assert "shiny" in known_plugins()
 
 
+STATEFUL = """
+from serai.domain.errors import Conflict
+from serai.plugin import hookimpl
+
+class Counting:
+    def __init__(self): self.asked = 0
+    @hookimpl
+    def serai_admit(self):
+        self.asked += 1
+        raise Conflict(str(self.asked))
+"""
+
+
+def test_an_entry_point_of_a_class_gives_each_server_an_object_of_its_own(site: Path) -> None:
+    write_plugin(site, STATEFUL)
+    add_entry_point(site, "plugged", "counting = plugged.one:Counting")
+    one, other = load_plugins(["counting"]), load_plugins(["counting"])
+    for plugins, count in ((one, "1"), (one, "2"), (other, "1")):
+        with pytest.raises(Conflict, match=f"^{count}$"):
+            plugins.admit(None, None)  # type: ignore[arg-type]
+    assert one.describe()[0].hooks == ("serai_admit",)
+
+
+def test_a_class_that_cannot_be_made_is_refused_by_name(site: Path) -> None:
+    write_plugin(site, STATEFUL.replace("(self): self.asked = 0", "(self, needed): pass"))
+    add_entry_point(site, "plugged", "counting = plugged.one:Counting")
+    assert "the plugin 'counting' cannot be loaded: TypeError" in refusal_of("counting")
+
+
 def test_two_packages_with_a_plugin_of_one_name(site: Path) -> None:
     add_entry_point(site, "plugged", "shiny = plugged.one")
     add_entry_point(site, "other", "shiny = other.one")

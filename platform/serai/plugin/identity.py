@@ -8,12 +8,14 @@ from enum import StrEnum
 
 class Permission(StrEnum):
     """What a call needs. `READ` looks, `WRITE` deploys, scales, stops, deletes; `ADMIN` is tokens, users, plugins;
-    `GATEWAY` reads the route table (which holds hashes of keys) and sends telemetry."""
+    `GATEWAY` reads the route table (which holds hashes of keys) and sends telemetry; `FETCH` downloads bundles, which
+    hold code and weights: `WRITE` includes it, as who deploys a bundle can read it, and `READ` does not."""
 
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
     GATEWAY = "gateway"
+    FETCH = "fetch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,12 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A caller that is known. `login` names it in events, `permissions` is what it may do everywhere."""
+    """A caller that is known. `login` names it in events, `permissions` is what it may do everywhere.
+
+    `workload` is set where a replica calls for itself: the id of its workload. With FETCH, and no other permission,
+    it gets the bundle of its own version alone, while that is to run or still does.
+    """
 
     login: str
     permissions: frozenset[Permission] = frozenset()
+    workload: str = ""

@@ -17,8 +17,9 @@ _HEAD = """\
 
 A plugin is a module or an object that implements any of these with `@hookimpl` from `serai.plugin`. A function may
 leave out arguments that it does not need. Plugins are enabled by name, in order of precedence (`plugins` in
-`serai.toml`); a name is that of an entry point of the group `serai`, or a module's dotted path.
-`examples/plugins/serai_tiny` is a complete one.
+`serai.toml`); a name is that of an entry point of the group `serai`, or a module's dotted path. An entry point names
+a module, or a class (`package.module:Class`) where hooks share a state: each server makes an object of it, called
+without arguments. `examples/plugins/serai_tiny` is a complete plugin.
 
 """
 _FIELD = re.compile(r":(param|returns|raises)\s*(\w*):\s*(.*)", re.DOTALL)

@@ -23,8 +23,9 @@ GROUP = "serai"
 def load_plugins(enabled: Sequence[str], extra: Sequence[tuple[str, object]] = ()) -> Plugins:
     """Return the plugins `enabled`, and behind them in precedence the objects of `extra` with their names.
 
-    A name is that of an entry point of the group `serai`, or a dotted path of a module (`package.module`). Where
-    the first answer holds, the earlier plugin's does. Raise PluginError, in one line, for a name that is unknown or
+    A name is that of an entry point of the group `serai`, or a dotted path of a module (`package.module`). An entry
+    point names a module, or a class (`package.module:Class`) for a plugin with a state of its own: each call here
+    makes another object of it. Where the first answer holds, the earlier plugin's does. Raise PluginError, in one line, for a name that is unknown or
     given twice, a module that cannot be imported, and an implementation that fits no hook.
     """
     known = _entry_points()
@@ -56,13 +57,18 @@ def _entry_points() -> dict[str, EntryPoint]:
 def _load(name: str, known: dict[str, EntryPoint]) -> tuple[object, str]:
     """Return the plugin and its version."""
     if point := known.get(name):
-        return _import(name, point.load), point.dist.version if point.dist else ""
+        return _import(name, lambda: _make(point.load())), point.dist.version if point.dist else ""
     if "." in name:
         module = _import(name, lambda: importlib.import_module(name))
         return module, str(getattr(module, "__version__", ""))
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"installed are {', '.join(sorted(known)) or 'none'}"
     raise PluginError(f"there is no plugin {name!r}; {hint}", code="unknown-plugin")
+
+
+def _make(loaded: object) -> object:
+    """Return an object of a class, and anything else as it is."""
+    return loaded() if isinstance(loaded, type) else loaded
 
 
 def _import(name: str, load: Callable[[], object]) -> object:

@@ -12,15 +12,16 @@ from serai.store.database import Database
 
 PREFIX = "serai_"
 _IMPLIED = {
-    Permission.ADMIN: frozenset({Permission.ADMIN, Permission.WRITE, Permission.READ}),
-    Permission.WRITE: frozenset({Permission.WRITE, Permission.READ}),
+    Permission.ADMIN: frozenset({Permission.ADMIN, Permission.WRITE, Permission.READ, Permission.FETCH}),
+    Permission.WRITE: frozenset({Permission.WRITE, Permission.READ, Permission.FETCH}),
     Permission.READ: frozenset({Permission.READ}),
+    Permission.FETCH: frozenset({Permission.FETCH}),
     Permission.GATEWAY: frozenset({Permission.GATEWAY}),
 }
 
 
 class TokenAuthentication:
-    """Knows the tokens of the store. ADMIN includes WRITE, and WRITE includes READ; GATEWAY stands alone."""
+    """Knows the tokens of the store. ADMIN includes WRITE, and WRITE includes READ and FETCH; GATEWAY stands alone."""
 
     def __init__(self, db: Database, clock: Callable[[], datetime]) -> None:
         self._db = db
