@@ -120,7 +120,7 @@ def make_launcher(data_dir: Path, settings: LocalSettings, server_env: Mapping[s
 
 
 def make_placed(workload: Workload, id_: str, port: int, gpus: tuple[str, ...], cores: float) -> Placed:
-    memory_bytes = workload.spec.resources.memory_bytes
+    memory_bytes = workload.spec.resources.memory_limit_bytes
     return Placed(id_, workload.id, workload.digest, time.time(), port, cores, memory_bytes, gpus)
 
 

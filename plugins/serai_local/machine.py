@@ -61,6 +61,9 @@ def find_refusal(spec: Spec) -> Reason | None:
     if spec.mounts:
         text = f"The local scheduler has no volumes such as {spec.mounts[0].volume!r}; use a path of this machine."
         return make_reason("not-supported", text)
+    if spec.driver:
+        text = f"The local scheduler starts processes itself; leave out the driver {spec.driver!r}."
+        return make_reason("not-supported", text)
     return None
 
 
@@ -85,8 +88,15 @@ def matching_gpus(gpu: Gpu, machine: Machine) -> tuple[GpuDevice, ...]:
     return tuple(
         device
         for device in machine.gpus
-        if model.search(device.model) and (not gpu.memory_bytes or (device.memory_bytes or 0) >= gpu.memory_bytes)
+        if model.search(device.model)
+        and (not gpu.memory_bytes or (device.memory_bytes or 0) >= gpu.memory_bytes)
+        and _is_called(gpu.device, device.model)
     )
+
+
+def _is_called(name: str, model: str) -> bool:
+    """Whether `gpu`, `nvidia/gpu` or `nvidia/gpu/<model>` names a GPU; here all are NVIDIA's."""
+    return name in {"", "gpu", "nvidia/gpu", f"nvidia/gpu/{model}"}
 
 
 def choose_gpus(gpu: Gpu, machine: Machine, holders: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -118,6 +128,8 @@ def _describe_missing(gpu: Gpu, machine: Machine) -> str:
 
 def _describe_gpu(gpu: Gpu) -> str:
     words = [f"{gpu.count} GPU" + ("s" if gpu.count > 1 else "")]
+    if gpu.device:
+        words.append(f"of the kind {gpu.device!r}")
     if gpu.model:
         words.append(f"matching {gpu.model!r}")
     if gpu.memory_bytes:

@@ -10,7 +10,7 @@ from serai.domain.deployment import Access, HandoverMode, Settings
 from serai.domain.errors import Invalid
 from serai.domain.manifest import parse_manifest, parse_settings
 from serai.domain.quantity import Cpu
-from serai.domain.spec import CheckKind, Gpu, Spec
+from serai.domain.spec import Affinity, CheckKind, Gpu, Spec, Spread
 from serai.domain.spec_text import decode_spec, digest_spec, dump_settings, dump_spec, encode_spec
 
 FULL = {
@@ -33,6 +33,19 @@ FULL = {
     "timeouts": {"connect": "1s", "first_byte": "60s", "idle": "60s", "total": 0},
     "placement": {"pool": "gpu", "datacenters": ["*"], "constraints": ["${node.class} = a100"]},
     "mounts": [{"volume": "weights", "path": "/models", "read_only": True}],
+}
+LATER = {
+    "resources": {
+        "memory": "1GiB",
+        "memory_max": "2GiB",
+        "disk": "10GiB",
+        "gpu": {"count": 2, "device": "nvidia/gpu/NVIDIA L4"},
+    },
+    "placement": {
+        "affinities": ["${node.class} = a100", {"match": "${attr.cpu.arch} = arm64", "weight": -20}],
+        "spread": ["${node.unique.id}", {"attribute": "${meta.rack}", "weight": 100}],
+    },
+    "driver": "podman",
 }
 
 
@@ -68,6 +81,14 @@ REFUSED = [
     ({"resources": {"memory": "4 gigs"}}, "resources.memory", "4GiB"),
     ({"resources": {"cpu": "two"}}, "resources.cpu", "1500MHz"),
     ({"resources": {"gpu": {"model": "("}}}, "resources.gpu.model", "regular expression"),
+    ({"resources": {"memory": "2GiB", "memory_max": "1GiB"}}, "resources.memory_max", "less than the 2 GiB"),
+    ({"resources": {"gpu": {"device": "a/b/c/d\n"}}}, "resources.gpu.device", "nvidia/gpu"),
+    ({"resources": {"gpu": "H100|("}}, "resources.gpu", "regular expression"),
+    ({"driver": "Docker!"}, "driver", "docker or exec"),
+    ({"placement": {"affinities": [{"weight": 5}]}}, "placement.affinities[0]", "needs match"),
+    ({"placement": {"affinities": [{"match": "a = b", "weight": 0}]}}, "placement.affinities[0].weight", "leave it"),
+    ({"placement": {"spread": [{"attribute": "a", "weight": -1}]}}, "placement.spread[0].weight", "from 1 to 100"),
+    ({"placement": {"spread": "a"}}, "placement.spread", "list"),
     ({"health": {"http": "healthz"}}, "health.http", "begins with /"),
     ({"health": {"http": "/", "tcp": True}}, "health", "not both"),
     ({"env": {"PORT": 1}}, "env.PORT", "set by Serai"),
@@ -111,8 +132,24 @@ def test_no_input_raises_anything_but_invalid(values: object) -> None:
         assert error.message
 
 
-def test_a_spec_survives_being_written() -> None:
-    spec = parse_manifest(FULL).spec
+def test_keys_that_came_later_are_read() -> None:
+    spec = parse_manifest(LATER, "x").spec
+    assert (spec.resources.memory_max_bytes, spec.resources.disk_bytes) == (2 * 2**30, 10 * 2**30)
+    assert spec.resources.memory_limit_bytes == 2 * 2**30
+    assert spec.resources.gpu == Gpu(2, device="nvidia/gpu/NVIDIA L4")
+    assert spec.placement.affinities == (Affinity("${node.class} = a100"), Affinity("${attr.cpu.arch} = arm64", -20))
+    assert spec.placement.spread == (Spread("${node.unique.id}"), Spread("${meta.rack}", 100))
+    assert spec.driver == "podman"
+
+
+def test_the_digest_of_what_an_earlier_release_wrote_stays() -> None:
+    assert digest_spec(Spec()) == "837980f268fe67b389248395feef1383fc82f81deb9e5323ed3076dc33ed9863"
+    assert digest_spec(parse_manifest(FULL).spec) == "287dc15b50d8a4668866fd5a49fc2d96431080929ff7e11051d99494a5ed29fb"
+
+
+@pytest.mark.parametrize("values", [FULL, LATER])
+def test_a_spec_survives_being_written(values: dict[str, object]) -> None:
+    spec = parse_manifest(values, "x").spec
     assert decode_spec(encode_spec(spec)) == spec
     again = parse_manifest({key: value for key, value in dump_spec(spec).items() if key != "secrets"}, "x")
     assert again.spec == spec

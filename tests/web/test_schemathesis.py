@@ -30,6 +30,7 @@ SENSIBLE_REFUSALS = re.compile(
     r"|the range ends .* before it starts"
     r"|the range has \d+ buckets"
     r"|min \d+ is above max \d+"
+    r"|is less than the .* of memory"
     r"|is not a regular expression"
     r"|has impossible figures"
 )

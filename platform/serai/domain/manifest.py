@@ -6,19 +6,20 @@ Lines and files are the client's business (`serai.client.manifest_file`); here a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .deployment import Access, HandoverMode, Scaling, Settings, Timeouts
 from .errors import Invalid
 from .fields import Fields, read_bool, read_enum, read_int, read_scalar_text, read_text, read_texts
+from .gpu_text import MAX_GPUS, check_device, parse_gpu_text
 from .names import check_name
-from .quantity import parse_bytes, parse_cpu, parse_duration
-from .spec import CheckKind, Gpu, Health, Mount, Placement, Resources, Spec
+from .quantity import format_bytes, parse_bytes, parse_cpu, parse_duration
+from .spec import Affinity, CheckKind, Gpu, Health, Mount, Placement, Resources, Spec, Spread
 
 SPEC_KEYS = (
     "bundle", "image", "command", "port", "env", "secrets", "resources", "health", "start_timeout",
-    "start_attempts", "queue_timeout", "drain_timeout", "placement", "mounts",
+    "start_attempts", "queue_timeout", "drain_timeout", "placement", "mounts", "driver",
 )  # fmt: skip
 SETTING_KEYS = ("replicas", "access", "handover", "scaling", "timeouts")
 MANIFEST_KEYS = ("name", *SPEC_KEYS, *SETTING_KEYS)
@@ -86,6 +87,7 @@ def _parse_spec(fields: Fields) -> Spec:
         drain_timeout_s=fields.get("drain_timeout", parse_duration, default.drain_timeout_s),
         placement=fields.get("placement", _read_placement, default.placement),
         mounts=fields.get("mounts", _read_mounts, ()),
+        driver=fields.get("driver", _read_driver, ""),
     )
 
 
@@ -120,21 +122,50 @@ def _read_env(value: object, field: str) -> Mapping[str, str]:
     return {name: read_scalar_text(value[name], f"{field}.{name}") for name in sorted(value)}
 
 
+def _read_driver(value: object, field: str) -> str:
+    text = read_text(value, field)
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,49}", text):
+        raise Invalid(f"{field}: {value!r} is not the name of a driver, such as docker or exec", field)
+    return text
+
+
 def _read_resources(value: object, field: str) -> Resources:
-    fields = Fields(value, field, ("cpu", "memory", "gpu"))
+    fields = Fields(value, field, ("cpu", "memory", "memory_max", "disk", "gpu"))
     return Resources(
         cpu=fields.get("cpu", parse_cpu, None),
         memory_bytes=fields.get("memory", parse_bytes, None),
         gpu=fields.get("gpu", _read_gpu, None),
+        memory_max_bytes=_read_memory_max(fields),
+        disk_bytes=fields.get("disk", parse_bytes, None),
     )
 
 
+def _read_memory_max(fields: Fields) -> int | None:
+    least, most = fields.get("memory", parse_bytes, 0), fields.get("memory_max", parse_bytes, None)
+    if most is not None and most < least:
+        field = fields.path("memory_max")
+        text = (
+            f"{field}: {format_bytes(most)} is less than the {format_bytes(least)} of memory; raise it or leave it out"
+        )
+        raise Invalid(text, field)
+    return most
+
+
 def _read_gpu(value: object, field: str) -> Gpu | None:
+    if isinstance(value, str):
+        gpu = parse_gpu_text(value, field)
+        _read_pattern(gpu.model, field)
+        return gpu if gpu.count else None
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = {"count": value}
-    fields = Fields(value, field, ("count", "model", "memory"))
-    count = fields.get("count", read_int(0, 1024), 1)
-    gpu = Gpu(count, fields.get("model", _read_pattern, ""), fields.get("memory", _read_at_least, 0))
+    fields = Fields(value, field, ("count", "model", "memory", "device"))
+    count = fields.get("count", read_int(0, MAX_GPUS), 1)
+    gpu = Gpu(
+        count,
+        fields.get("model", _read_pattern, ""),
+        fields.get("memory", _read_at_least, 0),
+        fields.get("device", check_device, ""),
+    )
     return gpu if count else None
 
 
@@ -183,12 +214,34 @@ def _read_positive_duration(value: object, field: str) -> float:
 
 
 def _read_placement(value: object, field: str) -> Placement:
-    fields = Fields(value, field, ("pool", "datacenters", "constraints"))
+    fields = Fields(value, field, ("pool", "datacenters", "constraints", "affinities", "spread"))
     return Placement(
         pool=fields.get("pool", read_text, ""),
         datacenters=fields.get("datacenters", read_texts, ()),
         constraints=fields.get("constraints", read_texts, ()),
+        affinities=tuple(Affinity(*wish) for wish in fields.get("affinities", _read_wishes("match", -100), ())),
+        spread=tuple(Spread(*wish) for wish in fields.get("spread", _read_wishes("attribute", 1), ())),
     )
+
+
+def _read_wishes(key: str, least: int) -> Callable[[object, str], tuple[tuple[str, int], ...]]:
+    """Return a reader of a list of texts, or of mappings of `key` to a text and `weight` from `least` to 100."""
+
+    def read_one(value: object, field: str) -> tuple[str, int]:
+        fields = Fields({key: value} if isinstance(value, str) else value, field, (key, "weight"))
+        weight = fields.get("weight", read_int(least, 100), 50)
+        if not (text := fields.get(key, read_text, "").strip()):
+            raise Invalid(f"{field}: a wish needs {key}", field)
+        if not weight:
+            raise Invalid(f"{fields.path('weight')}: 0 would wish for nothing; leave it out", fields.path("weight"))
+        return text, weight
+
+    def read(value: object, field: str) -> tuple[tuple[str, int], ...]:
+        if not isinstance(value, list | tuple) or len(value) > 100:
+            raise Invalid(f"{field}: {value!r} has to be a list", field)
+        return tuple(read_one(item, f"{field}[{index}]") for index, item in enumerate(value))
+
+    return read
 
 
 def _read_mounts(value: object, field: str) -> tuple[Mount, ...]:

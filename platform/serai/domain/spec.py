@@ -11,20 +11,35 @@ from .quantity import Cpu
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """GPUs of a replica: `count` whole devices, whose model matches the regular expression, with at least memory."""
+    """GPUs of a replica: `count` whole devices, whose model matches the regular expression, with at least memory.
+
+    `device` is `type`, `vendor/type` or `vendor/type/model` as the scheduler names devices; "" is any GPU.
+    """
 
     count: int
     model: str = ""
     memory_bytes: int = 0
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a replica asks for; None means not limited and not reserved."""
+    """What a replica asks for; None means not limited and not reserved.
+
+    `memory_bytes` is reserved; `memory_max_bytes`, where given, is what a replica may use when its machine has it
+    to spare, and never less.
+    """
 
     cpu: Cpu | None = None
     memory_bytes: int | None = None
     gpu: Gpu | None = None
+    memory_max_bytes: int | None = None
+    disk_bytes: int | None = None
+
+    @property
+    def memory_limit_bytes(self) -> int | None:
+        """Return what a replica must not exceed."""
+        return self.memory_max_bytes or self.memory_bytes
 
 
 class CheckKind(StrEnum):
@@ -43,10 +58,30 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Affinity:
+    """A wish: machines that fulfil the constraint `match` are preferred by `weight`, or avoided by a negative one."""
+
+    match: str
+    weight: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A wish: replicas go to machines that differ in `attribute`."""
+
+    attribute: str
+    weight: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
+    """Where replicas may go, in the words of the scheduler that has several machines."""
+
     pool: str = ""
     datacenters: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    affinities: tuple[Affinity, ...] = ()
+    spread: tuple[Spread, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +109,4 @@ class Spec:
     drain_timeout_s: float = 30.0
     placement: Placement = Placement()
     mounts: tuple[Mount, ...] = ()
+    driver: str = ""  # what runs it, in the scheduler's own words: docker, exec, ...; "" leaves it to the scheduler

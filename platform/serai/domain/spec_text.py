@@ -17,8 +17,12 @@ JsonObject = dict[str, object]
 
 
 def dump_spec(spec: Spec) -> JsonObject:
-    """Return every field of `spec`; durations in seconds, sizes in bytes, secrets as the list of their names."""
-    return {
+    """Return every field of `spec`; durations in seconds, sizes in bytes, secrets as the list of their names.
+
+    Fields that came with a later release are left out where they are not set: the digest is made of this text, and
+    a running version must keep its own.
+    """
+    values: JsonObject = {
         "bundle": spec.bundle or None,
         "image": spec.image or None,
         "command": list(spec.command) if isinstance(spec.command, tuple) else spec.command or None,
@@ -34,6 +38,7 @@ def dump_spec(spec: Spec) -> JsonObject:
         "placement": _dump_placement(spec.placement),
         "mounts": [_dump_mount(mount) for mount in spec.mounts],
     }
+    return values | _only_set({"driver": spec.driver})
 
 
 def encode_spec(spec: Spec) -> str:
@@ -88,11 +93,13 @@ def _dump_resources(resources: Resources) -> JsonObject:
         "cpu": None if cpu is None else (cpu.cores if cpu.mhz is None else f"{cpu.mhz}MHz"),
         "memory": resources.memory_bytes,
         "gpu": _dump_gpu(resources.gpu) if resources.gpu else None,
+        **_only_set({"memory_max": resources.memory_max_bytes, "disk": resources.disk_bytes}),
     }
 
 
 def _dump_gpu(gpu: Gpu) -> JsonObject:
-    return {"count": gpu.count, "model": gpu.model, "memory": gpu.memory_bytes or None}
+    values: JsonObject = {"count": gpu.count, "model": gpu.model, "memory": gpu.memory_bytes or None}
+    return values | _only_set({"device": gpu.device})
 
 
 def _dump_health(health: Health) -> JsonObject:
@@ -105,8 +112,18 @@ def _dump_placement(placement: Placement) -> JsonObject:
         "pool": placement.pool,
         "datacenters": list(placement.datacenters),
         "constraints": list(placement.constraints),
+        **_only_set(
+            {
+                "affinities": [{"match": wish.match, "weight": wish.weight} for wish in placement.affinities],
+                "spread": [{"attribute": wish.attribute, "weight": wish.weight} for wish in placement.spread],
+            }
+        ),
     }
 
 
 def _dump_mount(mount: Mount) -> JsonObject:
     return {"volume": mount.volume, "path": mount.path, "read_only": mount.read_only}
+
+
+def _only_set(values: JsonObject) -> JsonObject:
+    return {key: value for key, value in values.items() if value}

@@ -63,7 +63,12 @@ Pattern = Annotated[
     str | float | bool,
     WithJsonSchema({"type": "string", "format": "regex", "maxLength": 65536, "examples": ["A100|H100"]}),
 ]
+Device = Annotated[
+    str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9_.-]{0,49}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,49}){0,2}$")
+]
+Driver = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_-]{0,49}$")]
 Path = Annotated[str, StringConstraints(pattern="^/[!-~]*$", max_length=65536)]
+Wish = Annotated[str, StringConstraints(pattern=r"^[!-~][^\x00]*$", max_length=65536)]
 Texts = Annotated[list[Text], Field(max_length=1000)]
 Image = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,499}$")]
 
@@ -74,6 +79,20 @@ class GpuShape(Shape):
     count: Annotated[int, Field(ge=0, le=1024)] | None = Field(None, description="Whole devices.")
     model: Pattern | None = Field(None, description="A regular expression that the model's name has to match.")
     memory: Size | None = Field(None, description="The least memory of one device.")
+    device: Device | None = Field(None, description="Which devices, as the scheduler names them; any GPU if absent.")
+
+
+GpuText = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^([1-9][0-9]{0,2}( x (H100|A100|nvidia/gpu))?|H100|gpu|nvidia/gpu)( >= [1-9][0-9]{0,2}GiB)?$",
+            "description": "Count, name and least memory in a line: [count x] [model or device] [>= memory].",
+            "examples": ["2 x H100", "nvidia/gpu", "A100 >= 40GiB"],
+        }
+    ),
+]
 
 
 class ResourcesShape(Shape):
@@ -81,7 +100,11 @@ class ResourcesShape(Shape):
 
     cpu: Cpu | None = Field(None, description="Cores (2, 0.5), or MHz as text (1500MHz).")
     memory: Size | None = None
-    gpu: Annotated[int, Field(ge=0, le=1024)] | GpuShape | None = Field(None, description="A number, or more.")
+    memory_max: Size | None = Field(None, description="May be used beyond memory where there is some; not below it.")
+    disk: Size | None = None
+    gpu: Annotated[int, Field(ge=0, le=1024)] | GpuText | GpuShape | None = Field(
+        None, description="A number, a line, or a mapping."
+    )
 
 
 class HttpHealthShape(Shape):
@@ -102,12 +125,28 @@ class TcpHealthShape(Shape):
     timeout: PositiveDuration | None = None
 
 
+class AffinityShape(Shape):
+    """Machines that fulfil `match` are preferred, or avoided with a negative weight."""
+
+    match: Wish
+    weight: Annotated[int, Field(ge=1, le=100)] | Annotated[int, Field(ge=-100, le=-1)] | None = None
+
+
+class SpreadShape(Shape):
+    """Replicas go to machines that differ in `attribute`."""
+
+    attribute: Wish
+    weight: Annotated[int, Field(ge=1, le=100)] | None = None
+
+
 class PlacementShape(Shape):
     """Where replicas may go; understood by schedulers with several machines."""
 
     pool: Text | None = None
     datacenters: Texts | None = None
     constraints: Texts | None = None
+    affinities: Annotated[list[Wish | AffinityShape], Field(max_length=100)] | None = None
+    spread: Annotated[list[Wish | SpreadShape], Field(max_length=100)] | None = None
 
 
 class MountShape(Shape):
@@ -173,6 +212,7 @@ class ManifestBody(Settings):
     drain_timeout: Duration | None = Field(None, description="How long a replica may finish its requests.")
     placement: PlacementShape | None = None
     mounts: Annotated[list[MountShape], Field(max_length=100)] | None = None
+    driver: Driver | None = Field(None, description="What runs it, in the scheduler's own words: docker, exec, ...")
     replicas: Count | None = None
 
 
