@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -14,10 +15,14 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What this server saw of a replica and Nomad does not tell: that it was ready, and its restarts by then."""
+    """What this server saw of a replica and Nomad does not tell: that it was ready, since when, its restarts by then.
+
+    It has to be kept as long as the replica is listed, ended or not: crashes are counted from it.
+    """
 
     was_ready: bool = False
     restarts_when_ready: int = 0
+    ready_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

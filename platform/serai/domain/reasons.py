@@ -67,6 +67,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "No machine that could run it has the volume that `mounts` names.",
         "Add the volume to a machine, or correct `mounts`.",
     ),
+    "rescheduling": (
+        "A replica is lost or ended, and another one is started elsewhere after a pause.",
+        "See why it was lost; the pause grows with each try.",
+    ),
     "waiting-for-old": (
         "The old version is being stopped first (handover: replace).",
         "Wait for the old version's drain time.",
@@ -84,6 +88,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "The packages of requirements.txt are being installed.",
         "Follow the log; the environment is cached for the next start.",
     ),
+    "secret-missing": (
+        "The replica waits for secrets that the cluster does not hand out.",
+        "Set the secrets again, and check that the version's variable exists.",
+    ),
     "loading": (
         "The process runs but does not listen yet.",
         "Follow the log. If it listens on a port of its own, set `port`.",
@@ -98,6 +106,26 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     ),
     "stopping": (
         "Replicas finish their requests and end.",
+        "",
+    ),
+    "node-drained": (
+        "The replica's node is being drained; another node takes over.",
+        "Wait; with one replica there is a gap until the new one is ready.",
+    ),
+    "preempted": (
+        "The replica gave way to a job of a higher priority.",
+        "Wait for a place, or raise the priority.",
+    ),
+    "node-unreachable": (
+        "The replica's node cannot be reached; whether it still serves is not known.",
+        "Check the node and its network; the replica counts again as soon as its node is back.",
+    ),
+    "node-lost": (
+        "The replica's node is down; the process may still run there.",
+        "Check the node; a replacement is placed on another one where there is room.",
+    ),
+    "not-needed": (
+        "The replica was stopped because fewer are wanted, or others have taken its place.",
         "",
     ),
     # Running, with something to say
@@ -142,6 +170,26 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "The replica used more memory than it asked for.",
         "Raise resources.memory, or use less.",
     ),
+    "killed": (
+        "The process was killed from outside, probably because it used more memory than it asked for.",
+        "Raise resources.memory if it needs more; else find out who killed it.",
+    ),
+    "image-missing": (
+        "The image cannot be pulled: it does not exist, or its registry cannot be reached or refuses.",
+        "Check the image's name, and that the nodes reach the registry and may pull from it.",
+    ),
+    "image-timeout": (
+        "The image was not pulled in time.",
+        "Check the registry and the network, use a smaller image, or raise image_pull_timeout.",
+    ),
+    "artifact-failed": (
+        "The node could not fetch the version's files.",
+        "Check that the nodes reach this server (`bundle_url`) and what it answers.",
+    ),
+    "setup-failed": (
+        "The node could not set the replica up.",
+        "See the sentence; check the node.",
+    ),
     "never-listened": (
         "Nothing listened on the version's port within start_timeout.",
         "Listen on $PORT, or set `port`, or raise start_timeout.",
@@ -173,6 +221,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "failed-replica": (
         "A replica ended and will not be started again.",
         "See the exit code and the last log lines.",
+    ),
+    "gave-up": (
+        "The scheduler gave up and has nothing more planned.",
+        "See the sentence, then start the version again.",
     ),
     # doubt
     "stale": (
