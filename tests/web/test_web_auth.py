@@ -23,8 +23,8 @@ NEEDS = [
 NEEDS = [(method, path.replace("<digest>", "sha256:" + 64 * "0"), needs) for method, path, needs in NEEDS]
 HAS = {
     "reader": {Permission.READ},
-    "writer": {Permission.READ, Permission.WRITE},
-    "admin": {Permission.READ, Permission.WRITE, Permission.ADMIN},
+    "writer": {Permission.READ, Permission.WRITE, Permission.FETCH},
+    "admin": {Permission.READ, Permission.WRITE, Permission.ADMIN, Permission.FETCH},
     "gateway": {Permission.GATEWAY},
 }
 

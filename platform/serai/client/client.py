@@ -177,6 +177,11 @@ class Client:
             return None
         return int(offset) if offset.isdecimal() else 0
 
+    def download_bundle(self, digest: str) -> Iterator[bytes]:
+        """Yield the file of the bundle `sha256:<hex>` piece by piece. What broke off is begun anew by the caller."""
+        with self._transport.stream(Call("GET", bundle_path(digest))) as response:
+            yield from response.iter_raw()
+
     # reading
 
     def read(self, path: str, index: int, wait_s: float) -> tuple[Any, int]:

@@ -25,8 +25,9 @@ def load_plugins(enabled: Sequence[str], extra: Sequence[tuple[str, object]] = (
 
     A name is that of an entry point of the group `serai`, or a dotted path of a module (`package.module`). An entry
     point names a module, or a class (`package.module:Class`) for a plugin with a state of its own: each call here
-    makes another object of it. Where the first answer holds, the earlier plugin's does. Raise PluginError, in one line, for a name that is unknown or
-    given twice, a module that cannot be imported, and an implementation that fits no hook.
+    makes another object of it. Where the first answer holds, the earlier plugin's does. Raise PluginError, in one
+    line, for a name that is unknown or given twice, a module that cannot be imported, and an implementation that fits
+    no hook.
     """
     known = _entry_points()
     loaded = [(name, *_load(name, known)) for name in enabled]

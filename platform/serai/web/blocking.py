@@ -1,4 +1,4 @@
-"""Blocking reads: hold a request until something changed, with a bound on how many are held at once."""
+"""Hold requests until something changed or a place is free, with a bound on how many are held at once."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ _SLICE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many requests may be held at once: blocking reads, gateways' reads of the routes, streams.
+    """How many requests may be held at once: blocking reads, gateways' reads of the routes, streams, downloads' queue.
 
     Each of them takes one of the server's `threads`; what is left answers everything else. `bundle_bytes`: the
     largest bundle that is taken. `body_bytes`: the largest body; a larger bundle comes in parts. Bodies are read
-    before it is known who calls, so this also bounds what a stranger can have written to the disk.
+    before it is known who calls, so this also bounds what a stranger can have written to the disk. `downloads`: how
+    many bundles are sent at once; each takes a connection, but a thread only while it waits in the queue, at most
+    `download_wait_s`: schedulers count a refused download as a crash of the replica.
     """
 
     reads: int
@@ -34,11 +36,15 @@ class Limits:
     threads: int
     bundle_bytes: int
     body_bytes: int = 64 * 2**20
+    downloads: int = 256
+    download_queue: int = 1
+    download_wait_s: float = 30.0
 
     @staticmethod
     def of_threads(threads: int = 64, bundle_bytes: int = 8 * 2**30) -> Limits:
-        """Return limits that leave three of eight threads free."""
-        return Limits(max(1, threads // 4), max(1, threads // 8), max(1, threads // 4), threads, bundle_bytes)
+        """Return limits that leave a quarter of the threads free."""
+        quarter, eighth = max(1, threads // 4), max(1, threads // 8)
+        return Limits(quarter, eighth, quarter, threads, bundle_bytes, download_queue=eighth)
 
 
 class Waiting:
@@ -49,6 +55,9 @@ class Waiting:
         self._reads = threading.Semaphore(limits.reads)
         self._routes = threading.Semaphore(limits.routes)
         self._streams = threading.Semaphore(limits.streams)
+        self._downloads = threading.Semaphore(limits.downloads)
+        self._download_queue = threading.Semaphore(limits.download_queue)
+        self._download_wait_s = limits.download_wait_s
 
     def read(self, look: Callable[[float], T], is_news: Callable[[T], bool], wait_s: float, is_gone: IsGone) -> T:
         """Return the first answer of `look(timeout_s)` that is news, or the last one after `wait_s`.
@@ -67,17 +76,31 @@ class Waiting:
         """Take a stream's place and return what gives it back (once). Raise CapacityExceeded where none is free."""
         if not self._streams.acquire(blocking=False):
             raise CapacityExceeded("too many streams are open; try again soon", "too-many-streams", 5.0)
-        release = iter((self._streams.release,))
+        return _once(self._streams.release)
 
-        def leave() -> None:
-            for give_back in release:
-                give_back()
+    def enter_download(self, is_gone: IsGone) -> Callable[[], None]:
+        """Take a download's place, waiting for one if need be, and return what gives it back (once).
 
-        return leave
+        Raise CapacityExceeded where none gets free in time, or as many wait already as may.
+        """
+        if self._downloads.acquire(blocking=False) or self._queue_for_download(is_gone):
+            return _once(self._downloads.release)
+        raise CapacityExceeded("too many bundles are being downloaded; try again soon", "too-many-downloads", 5.0)
 
     def close(self) -> None:
         """Let everything held go, now and later."""
         self.closing.set()
+
+    def _queue_for_download(self, is_gone: IsGone) -> bool:
+        deadline = time.monotonic() + self._download_wait_s
+        with _entered(self._download_queue) as is_inside:
+            while is_inside and not (self.closing.is_set() or is_gone()):
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    break
+                if self._downloads.acquire(timeout=min(left_s, _SLICE_S)):
+                    return True
+        return False
 
     def _hold(
         self,
@@ -108,6 +131,17 @@ def _entered(places: threading.Semaphore) -> Iterator[bool]:
     finally:
         if is_inside:
             places.release()
+
+
+def _once(release: Callable[[], None]) -> Callable[[], None]:
+    """Return what calls `release` the first time it is called itself, from whichever thread."""
+    left = iter((release,))
+
+    def leave() -> None:
+        for give_back in left:
+            give_back()
+
+    return leave
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,8 @@ def _inline(schema: dict[str, Any]) -> dict[str, Any]:
 def _headers_taken(endpoint: Endpoint) -> list[Json]:
     if endpoint.media is Media.EVENTS:
         return [_header_taken("Last-Event-ID", "With `follow=1`: the id of the last event seen.")]
+    if endpoint.gives_bytes:
+        return [_header_taken("Range", "Which part is wanted: `bytes=<first>-<last>`.")]
     if endpoint.sends_bytes:
         return [_header_taken("Content-Range", "Which part the body is: `bytes <first>-<last>/<size>`.")]
     return []
@@ -179,6 +181,8 @@ def _make_answer(endpoint: Endpoint, status: int, shape: type[BaseModel] | None,
         if endpoint.media is Media.EVENTS:
             content[sse.MIME_TYPE] = {"schema": {"type": "string"}}
         answer["content"] = content
+    elif endpoint.gives_bytes:
+        answer["content"] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     if headers := _headers_given(endpoint):
         answer["headers"] = headers
     return answer
@@ -187,7 +191,7 @@ def _make_answer(endpoint: Endpoint, status: int, shape: type[BaseModel] | None,
 def _headers_given(endpoint: Endpoint) -> Json:
     if endpoint.waits:
         return {INDEX_HEADER: _header_given("Give it as `index` to wait for the next change.", endpoint)}
-    if endpoint.media is Media.BYTES:
+    if endpoint.media is Media.BYTES and not endpoint.gives_bytes:
         return {OFFSET_HEADER: _header_given("How many bytes of the bundle are here.", endpoint)}
     return {}
 

@@ -84,6 +84,10 @@ class Endpoint:
     def sends_bytes(self) -> bool:
         return self.media is Media.BYTES and self.method == "PUT"
 
+    @property
+    def gives_bytes(self) -> bool:
+        return self.media is Media.BYTES and self.method == "GET"
+
 
 JSON_LIMIT_BYTES = 1024 * 1024
 

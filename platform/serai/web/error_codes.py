@@ -35,6 +35,9 @@ ERROR_CODES: dict[str, str] = {
     "unknown-key": "A key or parameter is not known; the sentence names the nearest that is.",
     "invalid-name": "The text cannot name a deployment.",
     "too-many-streams": "As many streams are open as may be.",
+    "too-many-downloads": "As many bundles are being downloaded as may be.",
+    "changed": "What is here is not what `If-Match` names.",
+    "no-such-range": "The range lies outside of what is here.",
     "cursor-unknown": "There is no such place in the logs.",
     # of deployments, versions, tokens
     "deployment-not-found": "There is no deployment of this name.",

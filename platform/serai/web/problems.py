@@ -47,8 +47,10 @@ _HTTP_PROBLEMS = {
     400: ("malformed", "the request cannot be read; check its headers and its body"),
     404: ("no-such-path", "nothing answers at this path; /openapi.json lists those there are"),
     405: ("method-not-allowed", "this path does not know this method; the header Allow names those it knows"),
+    412: ("changed", "what is here is not what If-Match names; read it again"),
     413: ("too-large", "the body is larger than this path takes"),
     415: ("not-json", "the body has to be JSON: send Content-Type: application/json"),
+    416: ("no-such-range", "the range lies outside of what is here; Content-Range says how long that is"),
 }
 
 
@@ -93,7 +95,7 @@ def answer_http_error(error: HTTPException) -> Response:
         return Response(error.get_body(), status, dict(error.get_headers()))
     code, detail = _HTTP_PROBLEMS.get(status, ("refused", error.description or "the request was refused"))
     response = make_problem(status, code, detail)
-    kept = {"Allow", "Retry-After"}
+    kept = {"Allow", "Retry-After", "Content-Range"}
     response.headers.extend([(name, value) for name, value in error.get_headers() if name in kept])
     return response
 

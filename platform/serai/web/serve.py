@@ -17,6 +17,28 @@ from .app import edge_of
 log = logging.getLogger(__name__)
 _HEADER_LIMIT_BYTES = 128 * 1024
 _GRACE_S = 5.0
+# What one connection may send before the others have their turn: a few milliseconds' worth.
+_TURN_BYTES = 512 * 1024
+
+
+class FairChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    """A connection that lets others have their turn.
+
+    waitress sends until the socket is full, which it never is where a large file meets a fast reader: one download
+    would keep the loop, or a thread, for as long as it takes.
+    """
+
+    _left = 0
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        self._left = _TURN_BYTES
+        return bool(super()._flush_some(do_close))
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Send what the socket takes, or nothing, as if it were full, once the turn is over."""
+        sent = int(super().send(data, do_close)) if self._left > 0 else 0
+        self._left -= sent
+        return sent
 
 
 class Server:
@@ -47,6 +69,8 @@ class Server:
         self._closed = False
         self._lock = threading.RLock()  # between the last wake-up and the closing of what it goes through
         self._doors = [each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)]
+        for door in self._doors:
+            door.channel_class = FairChannel
 
     @property
     def port(self) -> int:

@@ -8,13 +8,16 @@ from flask import Response, request
 from werkzeug.datastructures import ContentRange
 from werkzeug.http import parse_content_range_header
 
-from serai.domain.errors import Invalid, NotFound
+from serai.domain.errors import Forbidden, Invalid, NotFound
 from serai.plugin import archive
 from serai.plugin.identity import Permission
+from serai.reconcile.own_bundle import is_own_bundle
+from serai.web.download import send_file
 from serai.web.endpoint import Answer, Call, Media, Resource
 from serai.web.problems import answer_error
 from serai.web.shapes.answers import BundleAnswer
 from serai.web.shapes.queries import DigestPath
+from serai.web.waits import is_gone
 
 resource = Resource("bundles", "Packed folders, named by the SHA-256 of the file.")
 OFFSET_HEADER = "Upload-Offset"
@@ -30,6 +33,24 @@ def find_bundle(call: Call, path: DigestPath) -> Answer | Response:
     response = answer_error(NotFound(f"there is no bundle {path.digest}; upload it", "bundle-missing"))
     response.headers[OFFSET_HEADER] = offset
     return response
+
+
+@resource.on(
+    "GET", "/bundles/<digest>", Permission.FETCH, {200: None, 206: None}, refuses=(404, 412, 416, 503),
+    media=Media.BYTES,
+)  # fmt: skip
+def read_bundle(call: Call, path: DigestPath) -> Response:
+    """Download a bundle, whole or, with `Range`, a part of it.
+
+    A bundle holds code and perhaps weights: the permission `write` includes this one, `read` does not. A replica that
+    calls for itself gets the bundle of its own version, as long as that is to run or still runs. Where too many
+    bundles are being downloaded, the call waits for half a minute before it is refused.
+    """
+    workload = call.caller.workload
+    if workload and not is_own_bundle(call.core.db, call.core.cluster, workload, path.digest):
+        raise Forbidden(f"{workload} may download the bundle of its own version only, while that is to run")
+    file, gone = call.core.blobs.path(path.digest), is_gone()
+    return send_file(file, path.digest, lambda: call.waiting.enter_download(gone))
 
 
 @resource.on(
