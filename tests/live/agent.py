@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.live import leftovers
 from tests.live.api import HarnessApi, Refused
+from tests.live.docker import remove_containers
 from tests.live.options import Options, make_client_part, make_configuration, merge
 from tests.live.ports import PortBlock
 from tests.waiting import eventually
@@ -35,6 +36,7 @@ class Agent:
         self.address = f"http://{configuration['bind_addr']}:{ports.http}"
         self.api = HarnessApi(self.address)
         self.log = folder / "agent.log"
+        self.docker = ""  # the address of the Docker daemon that runs its containers
         self._command = [str(nomad), "agent", *flags, "-config", str(folder / "agent.json")]
         self._nomad = nomad
         self._process: subprocess.Popen[bytes] | None = None
@@ -95,6 +97,9 @@ class Agent:
         """End the agent, its plugins and tasks; free its ports."""
         if self.is_running:
             self.kill()
+        if self.docker:
+            for allocation in leftovers.allocations(self.folder):
+                remove_containers(self.docker, f"com.hashicorp.nomad.alloc_id={allocation}")
         leftovers.clear(self.folder)
         self.ports.release()
 
@@ -173,6 +178,7 @@ def make_dev_agent(folder: Path, nomad: Path, **options: Any) -> Agent:
     ports = PortBlock()
     configuration = make_configuration(f"dev-{ports.first}", folder, ports, chosen) | make_client_part(ports, chosen)
     agent = Agent(folder, nomad, f"dev-{ports.first}", ports, merge(configuration, chosen.extra), "-dev")
+    agent.docker = chosen.docker
     try:
         agent.start()
         if chosen.acl:

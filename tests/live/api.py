@@ -68,14 +68,22 @@ class HarnessApi:
         return found
 
     def wait_running(self, job: str, count: int = 1, namespace: str = "default", timeout_s: float = 20) -> list[str]:
-        """Return the ids of `count` running allocations of a job, once there are as many."""
+        """Return the ids of `count` running allocations of a job, once there are as many; else fail with its events."""
 
         def running() -> list[str]:
             rows = self.allocations(job, namespace)
             return sorted(row["ID"] for row in rows if row["ClientStatus"] == "running")
 
-        eventually(lambda: len(running()) == count, timeout_s, 0.1)
+        try:
+            eventually(lambda: len(running()) == count, timeout_s, 0.1)
+        except AssertionError:
+            raise AssertionError(f"{job}: not {count} running: {self.events(job, namespace)}") from None
         return running()
+
+    def events(self, job: str, namespace: str = "default") -> list[str]:
+        """Return what happened to a job's tasks, in Nomad's words."""
+        states = [row["TaskStates"] or {} for row in self.allocations(job, namespace)]
+        return [event["DisplayMessage"] for state in states for task in state.values() for event in task["Events"]]
 
     # nodes
 

@@ -57,7 +57,7 @@ class Cluster:
 
     def leader(self) -> Agent:
         """Return the server that leads, waiting for one."""
-        return eventually(self._find_leader, 20, 0.05)
+        return eventually(lambda: [agent for agent in [self._find_leader()] if agent], 20, 0.05)[0]
 
     def client_of(self, node_id: str) -> Agent:
         """Return the client whose node has that id."""
@@ -126,7 +126,7 @@ class Cluster:
         folder = self._folder / name
         configuration = make_configuration(name, folder, ports, options)
         agent = Agent(folder, self._nomad, name, ports, merge(merge(configuration, part), options.extra))
-        agent.api.token = self.token
+        agent.api.token, agent.docker = self.token, options.docker
         return agent
 
     def _find_leader(self) -> Agent | None:

@@ -6,7 +6,8 @@ Which fixture to take:
 * `namespace`: a fresh namespace of the session's agent, purged afterwards
 * `fresh_agent(**options)`: another `-dev` agent (`acl=True, plugin_dir=..., node_class=...`), gone after the test
 * `cluster(servers=3, clients=2, **options)`: processes of their own, so that replicas survive restarts
-* `docker_image` (session; to come): an image with python3 that the session's agent can run; skips without docker
+* `docker_image` (session): the name of an image with python3 that the session's agent can run; skips without docker
+* `dockerd` (session): its daemon, for other agents: `cluster(docker=dockerd.url)`
 * `serai(...)` (to come): a Serai server and gateway on an agent or a cluster
 
 Tests that share a heavy fixture run one after the other on one worker of pytest-xdist, so each is started once.
@@ -24,6 +25,7 @@ import pytest
 
 from tests.live.agent import Agent, make_dev_agent
 from tests.live.cluster import Cluster
+from tests.live.docker import Dockerd, Unavailable, make_python_root
 from tests.live.leftovers import end_leftovers, make_folder
 from tests.live.surroundings import find_nomad
 
@@ -70,9 +72,36 @@ def nomad() -> Path:
 
 
 @pytest.fixture(scope="session")
-def agent(nomad: Path) -> Iterator[Agent]:
+def docker_or_reason(nomad: Path) -> Iterator[Dockerd | str]:
+    """A Docker daemon, or why there is none."""
+    with make_folder("docker") as folder:
+        try:
+            daemon = Dockerd(folder)
+        except Unavailable as error:
+            yield str(error)
+            return
+        yield daemon
+        daemon.close()
+
+
+@pytest.fixture(scope="session")
+def dockerd(docker_or_reason: Dockerd | str) -> Dockerd:
+    if isinstance(docker_or_reason, str):
+        pytest.skip(docker_or_reason)
+    return docker_or_reason
+
+
+@pytest.fixture(scope="session")
+def docker_image(dockerd: Dockerd) -> str:
+    """An image with /bin/sh and python3; its tasks use `network_mode = "host"`, as the daemon has no bridge."""
+    return dockerd.import_image(make_python_root())
+
+
+@pytest.fixture(scope="session")
+def agent(nomad: Path, docker_or_reason: Dockerd | str) -> Iterator[Agent]:
     """The session's agent. Use a `namespace` of your own on it, and leave its node as it was."""
-    with make_folder("agent") as folder, make_dev_agent(folder, nomad) as agent:
+    docker = "" if isinstance(docker_or_reason, str) else docker_or_reason.url
+    with make_folder("agent") as folder, make_dev_agent(folder, nomad, docker=docker) as agent:
         yield agent
 
 

@@ -43,7 +43,7 @@ def end_leftovers() -> list[Path]:
 def clear(folder: Path) -> None:
     """End all processes of a folder, unmount what is below it, remove it and its allocations' control groups."""
     eventually(lambda: not end_processes(folder), 20, 0.05)
-    names = [path.name for path in folder.glob("**/alloc/????????-????-????-????-????????????")]
+    names = allocations(folder)
     for mount in reversed(mounts(folder)):
         subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -72,17 +72,23 @@ def mounts(folder: Path) -> list[str]:
     return [point for point in points if Path(point).is_relative_to(folder)]
 
 
-def control_groups(allocations: list[str]) -> list[Path]:
+def allocations(folder: Path) -> list[str]:
+    """Return the ids of the allocations that an agent in this folder, or below it, still has files of."""
+    found = [*folder.glob("data/alloc/*-*"), *folder.glob("*/data/alloc/*-*")]
+    return [path.name for path in found]
+
+
+def control_groups(names: list[str]) -> list[Path]:
     """Return the control groups that Nomad made for the tasks of these allocations, inner ones first."""
     root = Path("/sys/fs/cgroup")
     found = {
         group
-        for allocation in allocations
+        for name in names
         for pattern in (
-            f"*/nomad/{allocation}*",
-            f"*/*/{allocation}*",
-            f"*/nomad/*/{allocation}*",
-            f"nomad.slice/*/{allocation}*",
+            f"*/nomad/{name}*",
+            f"*/*/{name}*",
+            f"*/nomad/*/{name}*",
+            f"nomad.slice/*/{name}*",
         )
         for group in root.glob(pattern)
     }

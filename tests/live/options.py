@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.live.chroot import make_chroot
 from tests.live.ports import PortBlock
 
 # Metadata services of clouds are not there to answer; each is waited for.
@@ -19,18 +20,19 @@ class Options:
     """An agent's options.
 
     `acl`: whether ACLs are enforced. `raw_exec`, `exec`, `docker`: which drivers are on; `docker` is the address of a
-    Docker daemon (`unix://...`), "" for none. `plugin_dir`: folder of device plugins. `plugins`: the `config` of each
-    `plugin` block by its label (the file name of the executable). `statistics`: whether allocations' figures are
-    published. `gc_max_allocs`: how many ended allocations a client keeps. `host_volumes`: folders by name.
-    `memory_mb`: 0 for what the machine has. `max_kill_timeout`: the longest time a task gets to end. `bind`: the
-    address that the agent listens on. `oversubscription`: whether memory_max counts. `extra`: keys that are merged
-    into the configuration last.
+    Docker daemon (`unix://...`), "" for none. `chroot`: what tasks of exec see besides `make_chroot()`. `plugin_dir`:
+    folder of device plugins. `plugins`: the `config` of each `plugin` block by its label (the file name of the
+    executable). `statistics`: whether allocations' figures are published. `gc_max_allocs`: how many ended allocations
+    a client keeps. `host_volumes`: folders by name. `memory_mb`: 0 for what the machine has. `max_kill_timeout`: the
+    longest time a task gets to end. `bind`: the address that the agent listens on. `oversubscription`: whether
+    memory_max counts. `extra`: keys that are merged into the configuration last.
     """
 
     acl: bool = False
     raw_exec: bool = True
     exec: bool = True
     docker: str = ""
+    chroot: Mapping[str, str] = field(default_factory=dict)
     plugin_dir: Path | None = None
     plugins: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     statistics: bool = True
@@ -81,6 +83,7 @@ def make_client_part(ports: PortBlock, options: Options, servers: tuple[str, ...
         "min_dynamic_port": ports.lowest,
         "max_dynamic_port": ports.highest,
         "options": {"fingerprint.denylist": _UNASKED, "driver.denylist": ",".join(_denied_drivers(options))},
+        "chroot_env": make_chroot() | dict(options.chroot),
         "host_volume": [{name: {"path": str(path)}} for name, path in options.host_volumes.items()],
     }
     if options.memory_mb:

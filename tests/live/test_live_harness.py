@@ -11,6 +11,7 @@ import pytest
 
 from tests.live import leftovers
 from tests.live.agent import Agent
+from tests.live.chroot import EXEC_PYTHON
 from tests.live.conftest import AgentFactory
 
 SECOND = 1_000_000_000
@@ -22,7 +23,7 @@ def make_job(name: str, driver: str = "raw_exec", count: int = 1, **keys: Any) -
         "Name": "server",
         "Driver": driver,
         "Config": {
-            "command": sys.executable if driver == "raw_exec" else "/usr/bin/python3",
+            "command": sys.executable if driver == "raw_exec" else EXEC_PYTHON,
             "args": ["-c", "import time; time.sleep(3600)"],
         },
         "Resources": {"CPU": 50, "MemoryMB": 64},
