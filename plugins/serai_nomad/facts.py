@@ -77,8 +77,9 @@ class DeviceGroup:
 class NodeFacts:
     """One client. Figures are what jobs may use: what the node has less what it reserves for itself.
 
-    `mhz` is the whole node's, `cores` the number of cores that jobs may reserve. `drivers` are the healthy, detected
-    ones. `volumes` are host volumes, `read_only_volumes` those of them that nobody may write.
+    `mhz` is the whole node's, `core_mhz` that of a core, `cores` the number of cores that jobs may reserve.
+    `drivers` are the healthy, detected ones. `volumes` are host volumes, `read_only_volumes` those of them that
+    nobody may write.
     `is_ready`: status ready, eligible and not draining, that is: Nomad would place something there.
     `attributes` and `meta` are whole only if `is_detailed`: the list of nodes tells a part of the attributes.
     """
@@ -102,6 +103,7 @@ class NodeFacts:
     meta: Mapping[str, str] = field(default_factory=dict)
     read_only_volumes: frozenset[str] = frozenset()
     is_detailed: bool = False
+    core_mhz: int = 0
 
     @property
     def is_ready(self) -> bool:
