@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from serai.domain.errors import Forbidden
 from serai.plugin import Credentials, Identity, Permission, hookimpl
 from serai.web.app import edge_of
 from serai.web.blocking import Limits
+from serai.web.serve import make_server
 from tests.waiting import eventually
 from tests.web.installation import API, Caller, Installation, make_bundle
 from tests.web.served import served
@@ -197,28 +199,33 @@ def free_downloads(installation: Installation) -> int:
     return edge_of(installation.app).waiting._downloads._value
 
 
-def test_a_fast_download_does_not_keep_others_waiting(installation: Installation) -> None:
-    path, content = put_large(installation, 150_000_000)
-    headers = installation.caller().headers
-    done = threading.Event()
-    sizes: list[int] = []
+class Hungry(socket.socket):
+    """A socket whose reader is never slower than the server."""
 
-    def download(url: str) -> None:
-        with httpx.stream("GET", url + API + path, headers=headers, timeout=60) as response:
-            sizes.append(sum(map(len, response.iter_raw())))
-        done.set()
+    taken = 0
 
-    with served(installation.app) as url, httpx.Client(base_url=url + API, headers=headers, timeout=60) as client:
-        client.get("/whoami")
-        thread = threading.Thread(target=download, args=(url,))
-        thread.start()
-        answered = 0
-        while not done.is_set():
-            assert client.get("/whoami").status_code == 200
-            answered += 1
-        thread.join()
-    assert sizes == [len(content)]
-    assert answered > 5, "the API answered nothing while the file was sent"
+    def send(self, data: Any, flags: int = 0) -> int:
+        self.taken += len(data)
+        return len(data)
+
+
+def test_a_fast_reader_of_a_large_file_lets_others_have_their_turn(installation: Installation) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, Hungry() as hungry:
+        server = make_server(installation.app, listener)
+        door = server._doors[0]
+        channel = door.channel_class(door, hungry, ("127.0.0.1", 1), door.adj, {})
+        channel.write_soon(b"x" * 50_000_000)  # the thread of the request
+        assert 0 < hungry.taken < 5_000_000
+        for _ in range(3):  # turns of the loop
+            before = hungry.taken
+            channel.handle_write()
+            assert 0 < hungry.taken - before < 5_000_000
+        while channel.total_outbufs_len:
+            channel.handle_write()
+        assert hungry.taken == 50_000_000
+        channel.handle_close()
+        server.close()
+        server.run()
 
 
 def test_too_many_downloads_wait_and_are_then_refused(tmp_path: Path) -> None:
