@@ -2,73 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from tests.live import leftovers
 from tests.live.agent import Agent
-from tests.live.chroot import EXEC_PYTHON
-from tests.live.conftest import AgentFactory
+from tests.live.api import Refused
+from tests.live.cluster import Cluster
+from tests.live.conftest import AgentFactory, ClusterFactory
+from tests.live.jobs import SLEEP, make_config, make_job
+from tests.live.surroundings import missing
+from tests.waiting import eventually
 
-SECOND = 1_000_000_000
-
-
-def make_job(name: str, driver: str = "raw_exec", count: int = 1, **keys: Any) -> dict[str, Any]:
-    """Return a job that sleeps."""
-    task = {
-        "Name": "server",
-        "Driver": driver,
-        "Config": {
-            "command": sys.executable if driver == "raw_exec" else EXEC_PYTHON,
-            "args": ["-c", "import time; time.sleep(3600)"],
-        },
-        "Resources": {"CPU": 50, "MemoryMB": 64},
-    }
-    group = {
-        "Name": "model",
-        "Count": count,
-        "Tasks": [task],
-        "ReschedulePolicy": {"Unlimited": True, "Delay": 5 * SECOND, "DelayFunction": "constant"},
-        "Migrate": {
-            "MaxParallel": 1,
-            "HealthCheck": "task_states",
-            "MinHealthyTime": SECOND,
-            "HealthyDeadline": 60 * SECOND,
-        },
-    }
-    return {
-        "ID": name,
-        "Type": "service",
-        "Datacenters": ["*"],
-        "Update": {"MaxParallel": 0},
-        "TaskGroups": [group],
-    } | keys
+ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("driver", ["raw_exec", "exec"])
-def test_a_job_runs_and_its_namespace_is_emptied(agent: Agent, driver: str) -> None:
+@pytest.mark.parametrize("driver", ["raw_exec", "exec", "docker"])
+def test_a_job_runs_and_its_namespace_is_emptied(agent: Agent, driver: str, request: pytest.FixtureRequest) -> None:
+    image = request.getfixturevalue("docker_image") if driver == "docker" else ""
     assert driver in agent.drivers
     with agent.api.namespace() as namespace:
-        agent.api.register(make_job("sleeper", driver, Namespace=namespace))
+        config = make_config(driver, SLEEP, image)
+        agent.api.register(make_job("sleeper", config, driver, Namespace=namespace))
         (allocation,) = agent.api.wait_running("sleeper", namespace=namespace)
-        assert agent.api.get(f"/v1/client/allocation/{allocation}/stats")["ResourceUsage"]["MemoryStats"]["RSS"] > 0
+        eventually(lambda: agent.api.get(f"/v1/client/allocation/{allocation}/stats")["ResourceUsage"]["MemoryStats"])
     assert namespace not in {row["Name"] for row in agent.api.get("/v1/namespaces")}
 
 
 def test_nothing_of_an_agent_is_left(fresh_agent: AgentFactory) -> None:
     agent = fresh_agent(node_class="small", meta={"rack": "r1"}, memory_mb=2048)
     node = agent.api.get(f"/v1/node/{agent.node_id}")
-    assert (node["NodeClass"], node["Meta"]["rack"], node["NodeResources"]["Memory"]["MemoryMB"]) == (
-        "small",
-        "r1",
-        2048,
-    )
+    assert (node["NodeClass"], node["Meta"]["rack"]) == ("small", "r1")
+    assert node["NodeResources"]["Memory"]["MemoryMB"] == 2048
     for driver in ("raw_exec", "exec"):
-        agent.api.register(make_job(driver, driver))
+        agent.api.register(make_job(driver, driver=driver))
         agent.api.wait_running(driver)
     alive = leftovers.processes(agent.folder)
     groups = leftovers.control_groups([row["ID"] for row in agent.api.get("/v1/allocations")])
@@ -76,32 +49,109 @@ def test_nothing_of_an_agent_is_left(fresh_agent: AgentFactory) -> None:
     assert leftovers.mounts(agent.folder)
     assert groups
     agent.close()
-    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in alive)
+    assert not [process for process in alive if _is_alive(process)]
     assert not leftovers.processes(agent.folder)
     assert not leftovers.mounts(agent.folder)
     assert not [group for group in groups if group.exists()]
     assert not agent.folder.exists()
 
 
-def test_a_folder_of_a_test_process_that_is_gone_is_cleared(fresh_agent: AgentFactory, tmp_path: Path) -> None:
-    abandoned = Path("/tmp/serai-live-1-1-gone")
-    abandoned.mkdir()
+def test_folders_of_test_processes_that_are_gone_are_cleared() -> None:
     with leftovers.make_folder("mine") as mine:
+        child = subprocess.Popen(
+            [sys.executable, "-c", SLEEP], env=os.environ | {leftovers.MARK: "/tmp/serai-live-1-1-x"}
+        )
+        abandoned = Path("/tmp/serai-live-1-1-x")
+        abandoned.mkdir()
         assert abandoned in leftovers.end_leftovers()
+        assert child.poll() is not None
         assert mine.exists()
     assert not abandoned.exists()
+    assert not mine.exists()
 
 
-def test_two_agents_share_no_port(agent: Agent, fresh_agent: AgentFactory) -> None:
+def test_agents_share_no_port(agent: Agent, fresh_agent: AgentFactory) -> None:
     other = fresh_agent()
     mine, others = (set(range(each.ports.first, each.ports.highest + 1)) for each in (agent, other))
     assert not mine & others
 
 
-def test_acl(fresh_agent: AgentFactory) -> None:
+def test_with_acl_nothing_is_open(fresh_agent: AgentFactory) -> None:
     agent = fresh_agent(acl=True)
     assert agent.api.nodes()
-    agent.api.token, token = "", agent.api.token
-    with pytest.raises(Exception, match="403"):
-        agent.api.nodes()
-    agent.api.token = token
+    agent.api.token = ""
+    with pytest.raises(Refused, match="403"):
+        agent.api.register(make_job("sleeper"))
+
+
+def test_a_cluster_survives_what_tests_do_to_it(cluster: ClusterFactory) -> None:
+    made = cluster(servers=3, clients=[{"node_class": "a"}, {"node_class": "b"}], acl=True)
+    made.api.register(make_job("sleeper"))
+    (allocation,) = made.api.wait_running("sleeper")
+    row = made.api.get(f"/v1/allocation/{allocation}")
+    client = made.client_of(row["NodeID"])
+    _check_client_killed_and_back(made, client, allocation)
+    _check_leader_killed(made)
+    _check_partition(made, client)
+    _check_drain(made)
+
+
+def _check_client_killed_and_back(made: Cluster, client: Agent, allocation: str) -> None:
+    """A task lives on without its client, and its client finds it again."""
+    task = _task(client)
+    client.kill()
+    assert _is_alive(task)
+    client.start().wait_ready()
+    assert made.api.wait_running("sleeper") == [allocation]
+    assert _is_alive(task)
+
+
+def _check_leader_killed(made: Cluster) -> None:
+    started = time.monotonic()
+    old = made.kill_leader()
+    new = made.leader()
+    assert new is not old
+    old.start().wait_ready()
+    assert time.monotonic() - started < 30
+
+
+def _check_partition(made: Cluster, client: Agent) -> None:
+    node = client.node_id
+    client.pause()
+    eventually(lambda: made.api.get(f"/v1/node/{node}")["Status"] == "down", 20, 0.1)
+    client.resume()
+    eventually(lambda: made.api.get(f"/v1/node/{node}")["Status"] == "ready", 20, 0.1)
+
+
+def _check_drain(made: Cluster) -> None:
+    (allocation,) = made.api.wait_running("sleeper", timeout_s=30)
+    client = made.client_of(made.api.get(f"/v1/allocation/{allocation}")["NodeID"])
+    made.drain(client)
+    eventually(lambda: made.api.wait_running("sleeper") != [allocation], 30, 0.1)
+    made.end_drain(client)
+    eventually(lambda: made.api.get(f"/v1/node/{client.node_id}")["SchedulingEligibility"] == "eligible", 10, 0.1)
+
+
+def test_without_nomad_the_summary_says_so_once(tmp_path: Path) -> None:
+    """The same tests, run where PATH has no nomad, are skipped with one line."""
+    env = os.environ | {"PATH": str(tmp_path)}
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-rs", "-k", "driver or port", str(Path(__file__))]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.count("nomad: not on PATH") == 1, done.stdout
+    assert " passed" not in done.stdout
+
+
+def test_nothing_is_missing_here(nomad: Path) -> None:
+    assert nomad.is_absolute()
+    assert not missing()
+
+
+def _task(client: Agent) -> psutil.Process:
+    """Return the one task of a client."""
+    found = [process for process in leftovers.processes(client.folder) if SLEEP in process.cmdline()]
+    assert len(found) == 1
+    return found[0]
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
