@@ -1,10 +1,14 @@
-"""What Serai writes into a job's Meta to know its own again."""
+"""The names that Serai gives to what it makes in Nomad: Meta keys, group, tasks, port."""
 
 from __future__ import annotations
 
 from .facts import Json
 
 MANAGED, DEPLOYMENT, VERSION, DIGEST = "serai.managed", "serai.deployment", "serai.version", "serai.digest"
+
+
+ATTEMPTS = "serai.attempts"  # how many crashes in a row before it was ready end a version
+GROUP, TASK, INSTALL, PORT_LABEL = "model", "server", "install", "http"
 
 
 def is_ours(meta: Json | None, instance: str) -> bool:
