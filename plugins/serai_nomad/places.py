@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from serai.domain.errors import NotFound
 
 from .facts import Json
-
-PORT_LABEL = "http"
+from .names import PORT_LABEL
 
 
 @dataclass(frozen=True, slots=True)

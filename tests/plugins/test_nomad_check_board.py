@@ -1,0 +1,113 @@
+"""The board of checks: what counts of the answers, whom to ask next, within which budget."""
+
+from __future__ import annotations
+
+import pytest
+
+from serai_nomad.check_board import CALM_CALLS_PER_S, EAGER_S, STRIKES, CheckBoard, has_passed
+from serai_nomad.facts import Json, Remembered
+
+CALM_S = 5.0
+
+
+def check(status: str, stamp: float) -> Json:
+    return {"c1": {"Status": status, "Output": f"nomad: {status}", "Timestamp": stamp}}
+
+
+@pytest.fixture
+def board() -> CheckBoard:
+    board = CheckBoard(CALM_S)
+    board.watch("m-v1", {"a": 0, "b": 0})
+    return board
+
+
+@pytest.mark.parametrize(
+    ("answer", "passed"),
+    [
+        (None, False),
+        ({}, False),
+        (check("pending", 1), False),
+        (check("failure", 1), False),
+        (check("success", 1), True),
+        (check("success", 1) | {"c2": {"Status": "failure"}}, False),
+    ],
+)
+def test_has_passed(answer: Json | None, passed: bool) -> None:
+    assert has_passed(answer) is passed
+
+
+def test_an_answer_is_told_once_and_only_what_changes(board: CheckBoard) -> None:
+    assert board.take("a", check("pending", 1), 0.0) == "m-v1", "the first answer is news"
+    assert board.take("a", check("pending", 1), 0.2) is None, "the same run of the check"
+    assert board.take("a", check("success", 2), 0.4) == "m-v1"
+    assert board.take("a", check("success", 3), 0.6) == "m-v1", "its time stamp moved: what is kept is the newest"
+    assert board.take("nobody", check("success", 1), 0.8) is None
+
+
+def test_a_ready_replica_is_lost_only_after_strikes_in_a_row(board: CheckBoard) -> None:
+    board.take("a", check("success", 1), 0.0)
+    for strike in range(1, STRIKES):
+        board.take("a", check("failure", 1 + strike), float(strike))
+        assert has_passed(board.answers(["a"])["a"]), f"strike {strike} does not count yet"
+    board.take("a", check("failure", 99), 9.0)
+    assert not has_passed(board.answers(["a"])["a"])
+
+
+def test_the_same_failure_read_again_is_no_second_strike(board: CheckBoard) -> None:
+    board.take("a", check("success", 1), 0.0)
+    for at in range(10):
+        board.take("a", check("failure", 2), float(at))
+    assert has_passed(board.answers(["a"])["a"])
+
+
+def test_a_success_forgives(board: CheckBoard) -> None:
+    board.take("a", check("success", 1), 0.0)
+    for stamp in range(2, 20, 3):
+        board.take("a", check("failure", stamp), 0.0)
+        board.take("a", check("failure", stamp + 1), 0.0)
+        board.take("a", check("success", stamp + 2), 0.0)
+        assert has_passed(board.answers(["a"])["a"])
+
+
+def test_a_client_that_does_not_answer_counts_like_a_failed_check(board: CheckBoard) -> None:
+    board.take("a", check("success", 1), 0.0)
+    for at in range(STRIKES):
+        assert has_passed(board.answers(["a"])["a"])
+        board.take("a", None, float(at))
+    assert board.answers(["a"]) == {"a": None}
+
+
+def test_a_restart_forgets_the_answer_but_not_that_it_was_ready(board: CheckBoard) -> None:
+    board.take("a", check("success", 1), 0.0)
+    board.watch("m-v1", {"a": 1, "b": 0})
+    assert board.answers(["a"]) == {}, "the old process's answer says nothing of the new one"
+    assert board.remembered(["a", "b"]) == {"a": Remembered(True, 0)}
+    board.take("a", check("success", 2), 1.0)
+    assert board.remembered(["a"]) == {"a": Remembered(True, 1)}
+
+
+def test_replicas_that_left_are_forgotten_and_those_of_others_are_not(board: CheckBoard) -> None:
+    board.watch("other-v1", {"c": 0})
+    board.watch("m-v1", {"b": 0})
+    assert set(board.unasked(["a", "b", "c"])) == {"b", "c"}
+
+
+def test_starting_replicas_are_asked_often_and_first(board: CheckBoard) -> None:
+    assert set(board.due(0.0, 9)) == {"a", "b"}
+    board.take("a", check("success", 1), 0.0)
+    board.take("b", check("failure", 1), 0.0)
+    assert board.due(EAGER_S / 2, 9) == []
+    assert board.due(EAGER_S, 9) == ["b"]
+    assert board.due(CALM_S, 9) == ["b", "a"]
+    assert board.due(CALM_S, 1) == ["b"]
+
+
+def test_the_budget_holds_at_three_thousand_replicas() -> None:
+    board = CheckBoard(CALM_S)
+    replicas = {f"r{number}": 0 for number in range(3000)}
+    board.watch("m-v1", replicas)
+    for replica in replicas:
+        board.take(replica, check("success", 1), 0.0)
+    period_s = len(replicas) / CALM_CALLS_PER_S
+    assert board.due(period_s - 0.1, 9000) == []
+    assert len(board.due(period_s, 9000)) == 3000
