@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from concurrent.futures import Executor
 
-from serai.domain.errors import SchedulerError
+from serai.domain.errors import NotFound, SchedulerError
 
+from .api import NomadApi
 from .facts import ClusterFacts
+from .nodes import HOLDING_FILTER, NodeDetail, find_unread, parse_cluster, parse_detail
 
 log = logging.getLogger(__name__)
 
@@ -17,11 +19,13 @@ KEEP_S = 3.0
 
 
 class ClusterView:
-    """Reads the cluster through `read`, at most once in KEEP_S."""
+    """Reads the cluster at most once in KEEP_S; the details of a node only when it has changed."""
 
-    def __init__(self, read: Callable[[], ClusterFacts]) -> None:
-        self._read = read
+    def __init__(self, api: NomadApi, pool: Executor) -> None:
+        self._api = api
+        self._pool = pool
         self._lock = threading.Lock()
+        self._details: dict[str, NodeDetail] = {}
         self._kept: ClusterFacts | None = None
         self._read_at = float("-inf")
 
@@ -44,3 +48,17 @@ class ClusterView:
     def expire(self) -> None:
         """Have the next call read again."""
         self._read_at = float("-inf")
+
+    def _read(self) -> ClusterFacts:
+        nodes = self._api.list_nodes().rows
+        for detail in self._pool.map(self._read_detail, find_unread(nodes, self._details)):
+            self._details.update(detail)
+        ids = {node["ID"] for node in nodes}
+        self._details = {id: detail for id, detail in self._details.items() if id in ids}
+        return parse_cluster(nodes, self._api.list_all_allocations(HOLDING_FILTER).rows, self._details)
+
+    def _read_detail(self, id: str) -> dict[str, NodeDetail]:
+        try:
+            return {id: parse_detail(self._api.node(id))}
+        except NotFound:
+            return {}

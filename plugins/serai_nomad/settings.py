@@ -46,7 +46,8 @@ class NomadSettings:
     for Nomad's port mapping. `docker_gpu_runtime`: whether docker jobs with GPUs need nodes with nvidia's runtime.
     `shutdown_delay`: between leaving the service list and the stop signal. `lost_after`: how long a disconnected
     replica may come back. `image_pull_timeout`: of docker. `bundle_url`: where nodes reach this server, "" for
-    `server_url`. `connections`: most connections to Nomad at a time. `sweep`: how often everything is compared.
+    `server_url`. `instance`: names this installation in each job, "" for a name of its own; several servers on one
+    database share it. `connections`: most connections to Nomad at a time.
     `check_interval`: how often a ready replica's checks are asked for at least.
     """
 
@@ -69,6 +70,7 @@ class NomadSettings:
     lost_after_s: float = 300.0
     image_pull_timeout_s: float = 1800.0
     bundle_url: str = ""
+    instance: str = ""
     connections: int = 16
     check_interval_s: float = 5.0
 
@@ -77,7 +79,7 @@ _TLS_KEYS = ("ca_cert", "client_cert", "client_key", "server_name", "verify")
 _KEYS = (
     "addresses", "address", "token", "token_file", "namespace", "region", "tls", "bundle_driver", "image_driver",
     "pool", "datacenters", "template", "python", "environments", "network_mode", "docker_gpu_runtime",
-    "shutdown_delay", "lost_after", "image_pull_timeout", "bundle_url", "connections", "check_interval",
+    "shutdown_delay", "lost_after", "image_pull_timeout", "bundle_url", "instance", "connections", "check_interval",
 )  # fmt: skip
 
 
@@ -111,6 +113,7 @@ def load_settings(values: Mapping[str, object], env: Mapping[str, str] = os.envi
         lost_after_s=fields.get("lost_after", parse_duration, default.lost_after_s),
         image_pull_timeout_s=fields.get("image_pull_timeout", parse_duration, default.image_pull_timeout_s),
         bundle_url=fields.get("bundle_url", read_text, ""),
+        instance=fields.get("instance", read_text, ""),
         connections=fields.get("connections", read_int(2, 90), default.connections),
         check_interval_s=fields.get("check_interval", parse_duration, default.check_interval_s),
     )
