@@ -93,6 +93,11 @@ def test_bad_folders_are_refused_before_anything_is_asked(
     assert "is not a folder" in nowhere("deploy", "nowhere", code=2).stderr
 
 
+def test_one_server_for_a_gateway(nowhere: Serai) -> None:
+    both = nowhere("gateway", "--server", "http://127.0.0.1:1", "--server-file", "x", code=2)
+    assert "--server and --server-file exclude each other" in both.stderr
+
+
 def test_an_exit_code_for_each_error() -> None:
     assert exit_code_of(errors.Invalid("x")) == 2
     assert exit_code_of(errors.PluginError("x")) == 2

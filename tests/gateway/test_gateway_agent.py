@@ -9,6 +9,7 @@ import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,10 @@ class World:
         return Route("m", "ann", 1, (at(self.model),))
 
     @asynccontextmanager
-    async def gateway(self, **more: Any) -> AsyncIterator[Agent]:
+    async def gateway(self, server: Path | None = None, **more: Any) -> AsyncIterator[Agent]:
+        data = self.folder / "gateway"
         config = GatewayConfig(
-            self.control.url, self.token_file, self.folder / "gateway", port=0, window_s=1.0, drain_s=1.0, **more
+            server or self.control.url, self.token_file, data, port=0, window_s=1.0, drain_s=1.0, **more
         )
         agent, stop, ready = Agent(config), asyncio.Event(), asyncio.Event()
         running = asyncio.create_task(agent.run(stop, lambda url: ready.set()))
@@ -193,6 +195,24 @@ async def test_a_wrong_token_is_survived_and_replaced(tmp_path: Path) -> None:
             await asyncio.sleep(0.2)
             w.token_file.write_text(TOKEN)
             await until_status(agent, 200)
+
+
+@in_loop
+async def test_a_server_that_moves_is_found_by_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "server"
+    file.write_text("")
+    async with world(tmp_path) as made, world(tmp_path) as elsewhere, made.gateway(file) as agent:
+        await made.control.publish(made.route)
+        assert not agent.health()["server"]["reachable"]
+        file.write_text(f"{made.control.url}/\n")
+        await until_status(agent, 200)
+        await made.control.stop()
+        file.write_text("")
+        assert await call(agent) == 200
+        elsewhere.control.index = made.control.index
+        await elsewhere.control.publish(replace(elsewhere.route, deployment="n"))
+        file.write_text(elsewhere.control.url)
+        await until_status(agent, 200, "/n/")
 
 
 @in_loop

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from serai.domain.errors import Conflict
+from serai.domain.errors import Conflict, Invalid
 
 from .parent import watch_parent
 
@@ -46,6 +46,7 @@ def server(file: Path | None, parent_fd: int | None, **options: object) -> None:
 
 @click.command()
 @click.option("--server", "server_url", help="Address of the server.  [default: http://127.0.0.1:8080]")
+@click.option("--server-file", type=_FILE, help="File with the server's address, for one that moves.")
 @click.option("--token-file", type=_FILE, help="File with the gateway's token.  [default: DATA/gateway.token]")
 @click.option("--data", type=_FOLDER, help="Serai's data folder; the gateway keeps its own part in DATA/gateway.")
 @click.option("--host", "gateway_host", help="Address to listen on.  [default: 127.0.0.1]")
@@ -55,7 +56,12 @@ def server(file: Path | None, parent_fd: int | None, **options: object) -> None:
 @click.option("--log-level", help="debug, info, warning or error.  [default: info]")
 @click.option("--parent-fd", type=int, hidden=True)
 def gateway(
-    server_url: str | None, token_file: Path | None, file: Path | None, parent_fd: int | None, **options: object
+    server_url: str | None,
+    server_file: Path | None,
+    token_file: Path | None,
+    file: Path | None,
+    parent_fd: int | None,
+    **options: object,
 ) -> None:
     """Run a gateway alone.
 
@@ -66,12 +72,14 @@ def gateway(
 
     from .logging_setup import start_logging
 
+    if server_url and server_file:
+        raise Invalid("--server and --server-file exclude each other; give one", "server")
     configuration = load_configuration(file, os.environ, options)
     start_logging("gateway", configuration.log_level)
     if parent_fd is not None:
         watch_parent(parent_fd, lambda: os.kill(os.getpid(), signal.SIGTERM))
     config = GatewayConfig(
-        server=server_url or configuration.server_url or f"http://127.0.0.1:{configuration.port}",
+        server=server_file or server_url or configuration.server_url or f"http://127.0.0.1:{configuration.port}",
         token_file=token_file or configuration.data / "gateway.token",
         data=configuration.data / "gateway",
         host=configuration.gateway_host,

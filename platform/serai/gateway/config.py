@@ -8,14 +8,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """`server` is the address of the control plane; `data` the folder that is this gateway's alone.
+    """`server` is the address of the control plane, or a file with it; `data` the folder that is this gateway's alone.
 
-    `token_file` is read anew for every call, so a token can be replaced under a running gateway. `port` 0 takes a
-    free one. `domain` "" routes by path only. `hold_limit` is per deployment; `spool_limit_bytes` bounds the figures
-    kept while the server is away.
+    Both a server's file and `token_file` are read anew for every call: under a running gateway the server can move
+    and the token be replaced. `port` 0 takes a free one. `domain` "" routes by path only. `hold_limit` is per
+    deployment; `spool_limit_bytes` bounds the figures kept while the server is away.
     """
 
-    server: str
+    server: str | Path
     token_file: Path
     data: Path
     host: str = "127.0.0.1"

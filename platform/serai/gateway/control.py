@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -24,13 +25,15 @@ class Refused(Exception):
 
 
 class ControlPlane:
-    """One server under `url` for the gateway named `gateway`; the token is read anew for each call.
+    """One server for the gateway named `gateway`. `server` is its address or a file with it.
 
+    That file and the token are read anew for each call; while the file is empty or away, the last address holds.
     Every failure is ServerUnavailable.
     """
 
-    def __init__(self, url: str, token_file: Path, gateway: str) -> None:
-        self._url = url.rstrip("/")
+    def __init__(self, server: str | Path, token_file: Path, gateway: str) -> None:
+        self._file = server if isinstance(server, Path) else None
+        self._url = "" if isinstance(server, Path) else server.rstrip("/")
         self._token_file = token_file
         self._gateway = gateway
         self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
@@ -61,13 +64,14 @@ class ControlPlane:
         await self._session.close()
 
     async def _call(self, method: str, path: str, query: dict[str, str], body: bytes | None, timeout_s: float) -> bytes:
+        url = self._locate() + path
         headers = {"Authorization": f"Bearer {self._load_token()}"}
         if body is not None:
             headers |= {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         try:
             async with (
                 asyncio.timeout(timeout_s),
-                self._session.request(method, self._url + path, params=query, data=body, headers=headers) as response,
+                self._session.request(method, url, params=query, data=body, headers=headers) as response,
             ):
                 content = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -75,8 +79,16 @@ class ControlPlane:
         if response.status in _REFUSED_FOR_GOOD:
             raise Refused(f"{method} {path} answered {response.status}: {content[:300].decode(errors='replace')}")
         if response.status != 200:
-            raise ServerUnavailable(f"{self._url}{path} answered {response.status}")
+            raise ServerUnavailable(f"{url} answered {response.status}")
         return content
+
+    def _locate(self) -> str:
+        if self._file is not None:
+            with suppress(OSError, UnicodeDecodeError):
+                self._url = self._file.read_text(encoding="utf-8").strip().rstrip("/") or self._url
+            if not self._url:
+                raise ServerUnavailable(f"{self._file} names no server yet")
+        return self._url
 
     def _load_token(self) -> str:
         try:
