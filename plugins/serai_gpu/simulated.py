@@ -70,7 +70,8 @@ class SimulatedInventory(Inventory):
         return Reservation({GPUS_VARIABLE: text, "CUDA_VISIBLE_DEVICES": text})
 
     def _simulate(self, id_: str, is_held: bool, now_s: float) -> Figures:
-        was_held, since_s = self._since.get(id_, (False, float("-inf")))
+        # What is held at the first look was held before this process was started: a killed plugin shows no break.
+        was_held, since_s = self._since.setdefault(id_, (is_held, float("-inf")))
         if is_held != was_held:
             since_s = now_s
             self._since[id_] = (is_held, now_s)

@@ -1,0 +1,232 @@
+"""The device plugin on a real agent: what a node shows, what a job gets, illness, statistics, and a killed plugin."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from serai_gpu.install import install
+from tests.live.agent import Agent, make_dev_agent
+from tests.live.leftovers import make_folder
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.xdist_group("nomad-gpu"), pytest.mark.slow]
+
+TELL = """
+import json, os, time
+names = ("SERAI_GPUS", "SERAI_GPU_MEMORY_MB", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+with open("local/env.part", "w") as file:
+    json.dump({name: os.environ[name] for name in names if name in os.environ}, file)
+os.rename("local/env.part", "local/env.json")
+time.sleep(3600)
+"""
+RunJob = Callable[..., str]
+
+
+def start(folder: Path, nomad: Path, **config: object) -> Agent:
+    """Start an agent with simulated GPUs `GPU-sim-n-<number>`."""
+    options = {"mode": "simulated", "node": "n", "control": str(folder / "control"), "period": "200ms"} | config
+    return make_dev_agent(
+        folder, nomad, exec=False, plugin_dir=install(folder / "plugins").parent, plugins={"serai-gpu": options}
+    )
+
+
+@pytest.fixture(scope="module")
+def gpus(nomad: Path) -> Iterator[Agent]:
+    """An agent with two A100, a T4, and nothing shared."""
+    with make_folder("gpu") as folder, start(folder, nomad, models=["A100-40GB:2", "T4:1"]) as agent:
+        yield agent
+
+
+@pytest.fixture
+def run(gpus: Agent) -> Iterator[RunJob]:
+    """Start a job that asks for a device; give the id of its allocation once it runs."""
+    with gpus.api.namespace() as namespace:
+        yield lambda name, device: run_job(gpus, namespace, name, device)
+
+
+def run_job(agent: Agent, namespace: str, name: str, device: dict[str, Any]) -> str:
+    agent.api.register(make_job(namespace, name, device))
+    return agent.api.wait_running(name, namespace=namespace)[0]
+
+
+def make_job(namespace: str, name: str, device: dict[str, Any]) -> dict[str, Any]:
+    task = {
+        "Name": "server",
+        "Driver": "raw_exec",
+        "Config": {"command": sys.executable, "args": ["-c", TELL]},
+        "Resources": {"CPU": 50, "MemoryMB": 64, "Devices": [device]},
+    }
+    update = {"MaxParallel": 0}
+    groups = [{"Name": "model", "Count": 1, "Tasks": [task]}]
+    return {"ID": name, "Namespace": namespace, "Datacenters": ["*"], "Update": update, "TaskGroups": groups}
+
+
+def ask(name: str = "nvidia/gpu", count: int = 1, **memory: str) -> dict[str, Any]:
+    """Return a `device` block; `at_least="20 GiB"` asks for memory."""
+    constraints = [{"LTarget": "${device.attr.memory}", "Operand": ">=", "RTarget": size} for size in memory.values()]
+    return {"Name": name, "Count": count, "Constraints": constraints}
+
+
+def read_env(agent: Agent, allocation: str) -> dict[str, str]:
+    path = agent.folder / "data" / "alloc" / allocation / "server" / "local" / "env.json"
+    eventually(path.exists)
+    found: dict[str, str] = json.loads(path.read_text())
+    return found
+
+
+def devices(agent: Agent) -> dict[str, bool]:
+    """Return the health of each GPU as the node tells it."""
+    node = agent.api.get(f"/v1/node/{agent.node_id}")
+    groups = node["NodeResources"]["Devices"] or []
+    return {instance["ID"]: instance["Healthy"] for group in groups for instance in group["Instances"]}
+
+
+def blocked(agent: Agent, namespace: str, job: str) -> dict[str, Any]:
+    """Return why a job waits, once it does."""
+
+    def find() -> dict[str, Any]:
+        rows = agent.api.get(f"/v1/job/{job}/evaluations", namespace=namespace)
+        failed = [row["FailedTGAllocs"]["model"] for row in rows if row.get("FailedTGAllocs")]
+        return failed[0] if failed else {}
+
+    return eventually(find)
+
+
+def figures(agent: Agent, allocation: str) -> dict[str, Any]:
+    """Return the statistics of an allocation's first GPU, {} where there are none yet."""
+    usage = agent.api.get(f"/v1/client/allocation/{allocation}/stats")["ResourceUsage"]
+    stats = [each for group in usage["DeviceStats"] or [] for each in group["InstanceStats"].values()]
+    return dict(stats[0]) if stats else {}
+
+
+def utilization(agent: Agent, allocation: str) -> int:
+    stats = figures(agent, allocation)
+    return int(stats["Stats"]["Attributes"]["GPU utilization"]["IntNumeratorVal"]) if stats else 0
+
+
+def plugins(agent: Agent) -> list[psutil.Process]:
+    children = psutil.Process(agent.pid).children(recursive=True)
+    return [process for process in children if is_plugin(process)]
+
+
+def is_plugin(process: psutil.Process) -> bool:
+    try:
+        return "serai_gpu" in process.cmdline()
+    except psutil.Error:  # it has just ended
+        return False
+
+
+def test_a_node_shows_models_and_attributes(gpus: Agent) -> None:
+    node = gpus.api.get(f"/v1/node/{gpus.node_id}")
+    groups = {group["Name"]: group for group in node["NodeResources"]["Devices"]}
+    assert set(groups) == {"A100-40GB", "T4"}
+    assert (groups["T4"]["Vendor"], groups["T4"]["Type"]) == ("nvidia", "gpu")
+    memory = groups["A100-40GB"]["Attributes"]["memory"]
+    assert (memory["Int"], memory["Unit"]) == (40960, "MiB")
+    assert groups["T4"]["Attributes"]["simulated"]["Bool"] is True
+    assert devices(gpus) == dict.fromkeys((f"GPU-sim-n-{number}" for number in range(3)), True)
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [
+        (ask("nvidia/gpu/T4"), {"GPU-sim-n-2"}),
+        (ask(at_least="20 GiB"), {"GPU-sim-n-0", "GPU-sim-n-1"}),
+        (ask("gpu", 2, at_least="40 GiB"), {"GPU-sim-n-0", "GPU-sim-n-1"}),
+    ],
+)
+def test_a_job_gets_what_it_asks_for(gpus: Agent, run: RunJob, device: dict[str, Any], expected: set[str]) -> None:
+    env = read_env(gpus, run("teller", device))
+    given = env["CUDA_VISIBLE_DEVICES"].split(",")
+    assert len(given) == device["Count"]
+    assert set(given) <= expected
+    assert env == {"CUDA_VISIBLE_DEVICES": ",".join(given), "SERAI_GPUS": ",".join(given)}
+
+
+def test_taken_and_impossible_are_told_apart(gpus: Agent) -> None:
+    with gpus.api.namespace() as namespace:
+        run_job(gpus, namespace, "holder", ask("nvidia/gpu/T4"))
+        gpus.api.register(make_job(namespace, "second", ask("nvidia/gpu/T4")))
+        assert blocked(gpus, namespace, "second")["DimensionExhausted"] == {"devices: no devices match request": 1}
+        gpus.api.register(make_job(namespace, "huge", ask(at_least="80 GiB")))
+        assert blocked(gpus, namespace, "huge")["ConstraintFiltered"] == {"missing devices": 1}
+        gpus.api.delete("/v1/job/holder", namespace=namespace)
+        gpus.api.wait_running("second", namespace=namespace)
+
+
+def test_statistics_move_with_use(gpus: Agent, run: RunJob) -> None:
+    allocation = run("busy", ask("nvidia/gpu/T4"))
+    eventually(lambda: utilization(gpus, allocation) > 0, 20, 0.2)
+    seen = set()
+
+    def moved() -> bool:
+        seen.add(utilization(gpus, allocation))
+        return len(seen) > 3
+
+    eventually(moved, 30, 0.3)
+    stats = figures(gpus, allocation)
+    summary = stats["Summary"]
+    assert 0 < summary["IntNumeratorVal"] < summary["IntDenominatorVal"] == 16384
+    assert set(stats["Stats"]["Attributes"]) == {"GPU utilization", "Memory state", "Power usage", "Temperature"}
+
+
+def test_a_gpu_falls_ill_and_heals(gpus: Agent) -> None:
+    control = gpus.folder / "control"
+    with gpus.api.namespace() as namespace:
+        try:
+            (control / "GPU-sim-n-2").write_text("Xid 79: GPU has fallen off the bus")
+            eventually(lambda: devices(gpus)["GPU-sim-n-2"] is False, 5, 0.1)
+            gpus.api.register(make_job(namespace, "waiting", ask("nvidia/gpu/T4")))
+            blocked(gpus, namespace, "waiting")
+        finally:
+            (control / "GPU-sim-n-2").unlink()
+        eventually(lambda: devices(gpus)["GPU-sim-n-2"], 5, 0.1)
+        gpus.api.put("/v1/job/waiting/evaluate", {"JobID": "waiting", "Namespace": namespace}, namespace=namespace)
+        gpus.api.wait_running("waiting", namespace=namespace)
+
+
+def test_a_killed_plugin_comes_back_and_no_gpu_flaps(gpus: Agent, run: RunJob) -> None:
+    allocation = run("steady", ask("nvidia/gpu/T4"))
+    eventually(lambda: utilization(gpus, allocation) > 0, 20, 0.2)
+    index = gpus.api.get(f"/v1/node/{gpus.node_id}")["ModifyIndex"]
+    (plugin,) = plugins(gpus)
+    plugin.kill()
+    eventually(lambda: [process.pid for process in plugins(gpus)] not in ([], [plugin.pid]), 20, 0.1)
+    before = figures(gpus, allocation)["Timestamp"]
+    eventually(lambda: figures(gpus, allocation)["Timestamp"] > before, 20, 0.2)
+    assert utilization(gpus, allocation) > 0, "it knows by itself which GPUs are in use"
+    assert gpus.api.get(f"/v1/node/{gpus.node_id}")["ModifyIndex"] == index
+    assert all(devices(gpus).values())
+
+
+def test_a_plugin_ends_with_a_killed_agent(nomad: Path) -> None:
+    with make_folder("gpu") as folder, start(folder, nomad, models=["T4:1"]) as agent:
+        (plugin,) = plugins(agent)
+        agent.kill()
+        eventually(lambda: not plugin.is_running() or plugin.status() == psutil.STATUS_ZOMBIE, 5)
+        agent.start().wait_ready()
+        os.kill(plugins(agent)[0].pid, signal.SIGINT)
+        assert eventually(lambda: devices(agent)) == {"GPU-sim-n-0": True}
+
+
+def test_several_tasks_on_one_gpu(nomad: Path) -> None:
+    with make_folder("gpu") as folder, start(folder, nomad, models=["T4:1"], share=3) as agent:
+        assert devices(agent) == dict.fromkeys((f"GPU-sim-n-0/{number}" for number in range(3)), True)
+        with agent.api.namespace() as namespace:
+            name = "nvidia/gpu/T4 shared by 3"
+            one, two = (run_job(agent, namespace, job, ask(name)) for job in ("one", "two"))
+            for allocation in (one, two):
+                env = read_env(agent, allocation)
+                assert env["CUDA_VISIBLE_DEVICES"] == "GPU-sim-n-0"
+                assert env["SERAI_GPU_MEMORY_MB"] == str(16384 // 3)
+            agent.api.register(make_job(namespace, "whole", ask(at_least="16 GiB")))
+            assert blocked(agent, namespace, "whole")["ConstraintFiltered"] == {"missing devices": 1}
