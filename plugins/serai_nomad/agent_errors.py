@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from serai.domain.errors import Conflict, NotFound, SchedulerError, SchedulerUnavailable, SeraiError
 
@@ -168,7 +169,7 @@ def _bare(path: str) -> str:
 
 def _name(path: str) -> str:
     """Return what a path is about, for people: `job whisper-v7`, `variable nomad/jobs/x`."""
-    parts = _bare(path).removeprefix("/v1/").removeprefix("client/").removeprefix("fs/").split("/")
+    parts = unquote(_bare(path)).removeprefix("/v1/").removeprefix("client/").removeprefix("fs/").split("/")
     if parts[0] == "var":
         return f"the variable {'/'.join(parts[1:])}"
     if len(parts) > 1 and parts[0] in {"job", "allocation", "node", "evaluation"}:

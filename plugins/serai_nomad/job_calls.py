@@ -95,7 +95,11 @@ class JobCalls(Calls):
 
         `canonicalize` fills in defaults, that of Update too.
         """
-        # A JSON value is an HCL expression but for `${`, which would be an interpolation.
-        lines = [f"{name} = {json.dumps(value).replace('${', '$${')}\n" for name, value in (variables or {}).items()]
+        lines = [f"{name} = {_hcl_value(value)}\n" for name, value in (variables or {}).items()]
         body = {"JobHCL": text, "Variables": "".join(lines), "Canonicalize": canonicalize}
         return as_mapping(self.call("POST", "/v1/jobs/parse", body=body).json())
+
+
+def _hcl_value(value: object) -> str:
+    """Return a value as HCL: JSON, but for `${` and `%{`, which would begin an interpolation or a directive."""
+    return json.dumps(value).replace("${", "$${").replace("%{", "%%{")
