@@ -8,7 +8,9 @@ Which fixture to take:
 * `cluster(servers=3, clients=2, **options)`: processes of their own, so that replicas survive restarts
 * `docker_image` (session): the name of an image with python3 that the session's agent can run; skips without docker
 * `dockerd` (session): its daemon, for other agents: `cluster(docker=dockerd.url)`
-* `serai(...)` (to come): a Serai server and gateway on an agent or a cluster
+* `serai`: a Serai server and gateway whose models run in the test's `namespace` of the session's agent by raw_exec
+* `serai_on(agent_or_cluster, namespace, plugin={...}, settings={...})`: the same elsewhere or otherwise
+* `scheduler`: a NomadScheduler on the test's namespace; `nomad_settings`: its NomadSettings; `nomad_api`: a NomadApi
 
 Tests that share a heavy fixture run one after the other on one worker of pytest-xdist, so each is started once.
 `agent` and what the factories return are `tests.live.agent.Agent` and `tests.live.cluster.Cluster`.
@@ -17,16 +19,21 @@ Tests that share a heavy fixture run one after the other on one worker of pytest
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
+from serai.domain.errors import NotFound
+from serai.plugin import PluginContext, Scheduler
+from serai_nomad.api import NomadApi
+from serai_nomad.settings import NomadSettings, load_settings
 from tests.live.agent import Agent, make_dev_agent
 from tests.live.cluster import Cluster
 from tests.live.docker import Dockerd, Unavailable, make_python_root
 from tests.live.leftovers import end_leftovers, make_folder
+from tests.live.serai_server import NomadInstallation, make_place
 from tests.live.surroundings import find_nomad
 
 HERE = Path(__file__).parent
@@ -47,6 +54,12 @@ class ClusterFactory(Protocol):
     """
 
     def __call__(self, servers: int = 3, clients: Any = 2, **options: Any) -> Cluster: ...
+
+
+class SeraiFactory(Protocol):
+    """Start a Serai on an agent or a cluster; the arguments are those of `NomadInstallation`."""
+
+    def __call__(self, nomad: Agent | Cluster, namespace: str = "default", **more: Any) -> NomadInstallation: ...
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -134,3 +147,50 @@ def cluster(nomad: Path) -> Iterator[ClusterFactory]:
             return stack.enter_context(Cluster(folder, nomad, servers, clients, **options))
 
         yield start
+
+
+@pytest.fixture
+def serai_on(tmp_path: Path) -> Iterator[SeraiFactory]:
+    """Start installations of the test's own."""
+    with ExitStack() as stack:
+
+        def start(nomad: Agent | Cluster, namespace: str = "default", **more: Any) -> NomadInstallation:
+            folder = tmp_path / f"serai-{namespace}"
+            made = NomadInstallation(folder, nomad, namespace, **more)
+            stack.callback(made.close)
+            made.start()
+            return made
+
+        yield start
+
+
+@pytest.fixture
+def serai(serai_on: SeraiFactory, agent: Agent, namespace: str) -> NomadInstallation:
+    """An installation on the session's agent."""
+    return serai_on(agent, namespace)
+
+
+@pytest.fixture
+def nomad_settings(agent: Agent, namespace: str) -> NomadSettings:
+    """The plugin's settings for the test's namespace of the session's agent."""
+    return load_settings(make_place(agent) | {"namespace": namespace, "bundle_driver": "raw_exec"}, env={})
+
+
+@pytest.fixture
+def nomad_api(nomad_settings: NomadSettings) -> Iterator[NomadApi]:
+    with closing(NomadApi(nomad_settings)) as api:
+        yield api
+
+
+@pytest.fixture
+def scheduler(agent: Agent, namespace: str, tmp_path: Path) -> Iterator[Scheduler]:
+    """The plugin's scheduler on the test's namespace. It has no bundles: versions bring their command or image."""
+    from serai_nomad.plugin import serai_register_scheduler
+
+    def refuse(digest: str) -> Path:
+        raise NotFound(f"there is no bundle {digest} in this test")
+
+    settings = make_place(agent) | {"namespace": namespace, "bundle_driver": "raw_exec"}
+    context = PluginContext(tmp_path / "nomad", settings, refuse, "http://127.0.0.1:1")
+    with closing(serai_register_scheduler(context)) as scheduler:
+        yield scheduler

@@ -60,8 +60,12 @@ def make_model(folder: Path, manifest: str = "", code: str = MODEL) -> Path:
 class Installation:
     """Server and gateway as processes that can be killed and started again on the same ports and folder."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, object] | None = None) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, object] | None = None, config: str = "") -> None:
+        """`settings` become SERAI_* variables, `config` the text of a serai.toml."""
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.config = folder / "serai.toml"
+        self.config.write_text(config)
         self.data = folder / "data"
         self.port, self.gateway_port = free_port(), free_port()
         self.url, self.gateway = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.gateway_port}"
@@ -102,7 +106,17 @@ class Installation:
     def _spawn(self, part: str, *arguments: str) -> subprocess.Popen[bytes]:
         env = {k: v for k, v in os.environ.items() if not k.startswith("SERAI_")}
         env |= {f"SERAI_{name.upper()}": str(value) for name, value in self.settings.items()}
-        command = [sys.executable, "-m", "serai", part, "--data", str(self.data), *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "serai",
+            part,
+            "--data",
+            str(self.data),
+            "--config",
+            str(self.config),
+            *arguments,
+        ]
         with self.log.open("ab") as log:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, env=env)
 
