@@ -40,8 +40,10 @@ class NomadSettings:
 
     `addresses`: agents to talk to, tried in turn. `token` or `token_file`: the ACL token (the file is read again when
     it changes). `namespace`: where all our jobs live. `region`: "" is the agent's own. `bundle_driver`,
-    `image_driver`: what runs folders and images. `pool`, `datacenters`: for versions that name none. `template`:
-    an HCL job file that shapes every job. `python`: the interpreter on the nodes that installs requirements.txt.
+    `image_driver`: what runs folders and images; `drivers`: what a manifest may name besides. `reserve_cores`: whether
+    whole cores are reserved (Nomad pins replicas to them) or asked for in MHz, as where several clients share a
+    machine. `pool`, `datacenters`: for versions that name none. `template`: an HCL job file that shapes every job.
+    `python`: the interpreter on the nodes that installs requirements.txt.
     `environments`: folder on raw_exec nodes that keeps installed environments. `network_mode`: of docker tasks, ""
     for Nomad's port mapping. `docker_gpu_runtime`: whether docker jobs with GPUs need nodes with nvidia's runtime.
     `shutdown_delay`: between leaving the service list and the stop signal. `lost_after`: how long a disconnected
@@ -59,6 +61,8 @@ class NomadSettings:
     tls: Tls = Tls()
     bundle_driver: BundleDriver = BundleDriver.EXEC
     image_driver: ImageDriver = ImageDriver.DOCKER
+    drivers: tuple[str, ...] = ()
+    reserve_cores: bool = True
     pool: str = "default"
     datacenters: tuple[str, ...] = ("*",)
     template: Path | None = None
@@ -78,8 +82,9 @@ class NomadSettings:
 _TLS_KEYS = ("ca_cert", "client_cert", "client_key", "server_name", "verify")
 _KEYS = (
     "addresses", "address", "token", "token_file", "namespace", "region", "tls", "bundle_driver", "image_driver",
-    "pool", "datacenters", "template", "python", "environments", "network_mode", "docker_gpu_runtime",
-    "shutdown_delay", "lost_after", "image_pull_timeout", "bundle_url", "instance", "connections", "check_interval",
+    "drivers", "reserve_cores", "pool", "datacenters", "template", "python", "environments", "network_mode",
+    "docker_gpu_runtime", "shutdown_delay",
+    "lost_after", "image_pull_timeout", "bundle_url", "instance", "connections", "check_interval",
 )  # fmt: skip
 
 
@@ -102,6 +107,8 @@ def load_settings(values: Mapping[str, object], env: Mapping[str, str] = os.envi
         tls=fields.get("tls", lambda v, f: _read_tls(v, f, default.tls), default.tls),
         bundle_driver=fields.get("bundle_driver", read_enum(BundleDriver), default.bundle_driver),
         image_driver=fields.get("image_driver", read_enum(ImageDriver), default.image_driver),
+        drivers=fields.get("drivers", read_texts, default.drivers),
+        reserve_cores=fields.get("reserve_cores", read_bool, default.reserve_cores),
         pool=fields.get("pool", read_text, default.pool),
         datacenters=fields.get("datacenters", read_texts, default.datacenters),
         template=fields.get("template", lambda v, f: Path(read_text(v, f)), None),
