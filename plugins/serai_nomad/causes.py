@@ -105,7 +105,7 @@ def _explain_download(message: str, node: str) -> Cause:
 
 def _hook(message: str) -> str:
     """Return what a hook said, without what Nomad wraps around it."""
-    return plain(message.removeprefix("failed to setup alloc: "))
+    return redact(message.removeprefix("failed to setup alloc: ").replace("rpc error: ", ""))
 
 
 def asked_restarts(tasks: Tasks, since: datetime) -> int:

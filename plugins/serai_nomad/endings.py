@@ -21,11 +21,11 @@ def say_ended(row: Row, cause: Cause | None) -> Reason:
             "failed-replica"
         )
     if row.description == _LOST:
-        return make_reason("node-lost", f"{row.node} was down; the process was ended when it came back.")
+        return make_reason("node-lost", f"Node {row.node} was down; the process was ended when it came back.")
     if row.desired == "evict":
-        return make_reason("preempted", f"It was ended on {row.node} to make room for a job of a higher priority.")
+        return make_reason("preempted", f"It was ended on {row.place} to make room for a job of a higher priority.")
     if row.description == _MOVED and row.is_drained:
-        return make_reason("node-drained", f"{row.node} was drained; another replica takes its place.")
+        return make_reason("node-drained", f"Node {row.node} was drained; another replica takes its place.")
     if row.description == _MOVED:
         return make_reason("not-needed", "Somebody stopped it in Nomad; another replica takes its place.")
     if row.description == _RECONNECTED:
@@ -35,20 +35,20 @@ def say_ended(row: Row, cause: Cause | None) -> Reason:
 
 def say_stopping(row: Row) -> Reason:
     if row.desired == "evict":
-        return make_reason("preempted", f"It is ended on {row.node} to make room for a job of a higher priority.")
+        return make_reason("preempted", f"It is ended on {row.place} to make room for a job of a higher priority.")
     if row.description == _MOVED and row.is_drained:
-        return make_reason("node-drained", f"{row.node} is being drained; another replica takes its place.")
+        return make_reason("node-drained", f"Node {row.node} is being drained; another replica takes its place.")
     if row.description == _MOVED:
         return make_reason("stopping", "Somebody stopped it in Nomad; another replica takes its place.")
     return make_reason("stopping")
 
 
 def say_lost(row: Row) -> Reason:
-    return make_reason("node-lost", f"{row.node} is down; the process may still run there.")
+    return make_reason("node-lost", f"Node {row.node} is down; the process may still run there.")
 
 
 def say_unreachable(row: Row) -> Reason:
     what_follows = "; another replica stands in for it" if row.next else ""
     return make_reason(
-        "node-unreachable", f"{row.node} cannot be reached; the process may still run there{what_follows}."
+        "node-unreachable", f"Node {row.node} cannot be reached; the process may still run there{what_follows}."
     )

@@ -82,9 +82,9 @@ class Judge:
             cause = self.tries.find_cause(row) or Cause("", "the process ended")
             reason = cause.say("restarting", self.tries.say_next_start(row, crashes))
             return Judged(row, self._make(row, Phase.BACKING_OFF, reason, crashes), serves=True, cause=cause)
-        cause = self.chains.newest_cause(row, self.tries.find_cause) if crashes else None
-        reason = self._say_again(cause, verdict.reason, crashes) if cause else verdict.reason
-        return Judged(row, self._make(row, verdict.phase, reason, crashes), serves=True, cause=cause)
+        earlier = self.chains.newest_cause(row, self.tries.find_cause) if crashes else None
+        said = self._say_again(earlier, verdict.reason, crashes) if earlier else verdict.reason
+        return Judged(row, self._make(row, verdict.phase, said, crashes), serves=True, cause=earlier)
 
     def _say_again(self, cause: Cause, now: Reason | None, crashes: int) -> Reason:
         words = f"it was started again (try {crashes + 1})" + (f": {clause(now.text)}" if now else "")

@@ -54,6 +54,11 @@ class Row:
         return self.was_ready and self.tasks.main is not None and self.restarts <= self.memory.restarts_when_ready
 
     @property
+    def place(self) -> str:
+        """Return the node in words, for the middle of a sentence."""
+        return f"node {self.node}" if self.node else "its node"
+
+    @property
     def restarts(self) -> int:
         return self.tasks.main.restarts if self.tasks.main else 0
 
@@ -92,6 +97,7 @@ def _read_row(stub: Json, facts: JobFacts) -> Row:
 
 
 def _name_node(stub: Json) -> str:
+    """Return the node's name, for lack of one the id's beginning that the Nomad UI shows."""
     return text_of(stub, "NodeName") or text_of(stub, "NodeID")[:8]
 
 

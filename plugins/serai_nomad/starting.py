@@ -11,7 +11,7 @@ from .checks import Verdict
 from .reading import text_of
 from .rows import Row
 from .task_states import Event, Task
-from .wording import redact
+from .wording import redact, sentence
 
 # After one of these the task waits for its next try, or for its end.
 _SETBACKS = frozenset(
@@ -45,31 +45,30 @@ def judge_start(row: Row) -> Verdict | None:
     if task.state == "running":
         return _installing() if task is row.tasks.install else Verdict(Phase.LOADING, make_reason("loading"))
     if newest.type in FETCHING:
-        return _fetching(task, newest, row.node)
+        return _fetching(task, newest, row.place)
     if newest.type == "Template" and (match := _MISSING.search(newest.message)):
         return _lacks_secret(match[1])
     return _placed(row)
 
 
 def _placed(row: Row) -> Verdict:
-    text = f"It has its place on {row.node} and is about to start." if row.node else ""
-    return Verdict(Phase.PLACED, make_reason("placed", text))
+    return Verdict(Phase.PLACED, make_reason("placed", f"It has its place on {row.place} and is about to start."))
 
 
 def _installing() -> Verdict:
     return Verdict(Phase.INSTALLING, make_reason("installing"))
 
 
-def _fetching(task: Task, newest: Event, node: str) -> Verdict:
+def _fetching(task: Task, newest: Event, place: str) -> Verdict:
     if newest.type != "Driver":
-        return Verdict(Phase.FETCHING, make_reason("fetching", f"{node} fetches the version's files."))
+        return Verdict(Phase.FETCHING, make_reason("fetching", sentence(f"{place} fetches the version's files")))
     named = [text_of(event.details, "image") for event in task.events if event.type == "Driver"]
     image = next((name for name in reversed(named) if name), "")
-    words = f"{node} pulls the image {image}" if image else f"{node} pulls the image"
+    words = f"{place} pulls the image {image}" if image else f"{place} pulls the image"
     if match := _PROGRESS.search(newest.message):
         layers, all_layers, size, whole = match.groups()
         words += f": {layers} of {all_layers} layers, {size.strip()} of {whole.strip()}"
-    return Verdict(Phase.FETCHING, make_reason("fetching", f"{words}."))
+    return Verdict(Phase.FETCHING, make_reason("fetching", sentence(words)))
 
 
 def _lacks_secret(missing: str) -> Verdict:

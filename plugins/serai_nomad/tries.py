@@ -27,7 +27,7 @@ class Tries:
         return not 0 < self.attempts <= crashes
 
     def find_cause(self, row: Row) -> Cause | None:
-        return find_cause(row.tasks, Surroundings(row.node or "the node", self.limits, row.was_ready))
+        return find_cause(row.tasks, Surroundings(row.place, self.limits, row.was_ready))
 
     def say_next_start(self, row: Row, crashes: int) -> str:
         """Return when Nomad's client starts it again in its place; "" where it does not say."""

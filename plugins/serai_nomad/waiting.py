@@ -62,7 +62,7 @@ def _after(reason: Reason, missing: Sequence[Judged]) -> Reason:
 
 
 def _why_moved(judged: Judged) -> str:
-    node = judged.row.node
+    node = judged.row.place
     return {"lost": f"{node} went down", "unknown": f"{node} could not be reached"}.get(judged.row.client, "")
 
 
