@@ -37,12 +37,13 @@ def derive_failure(address: str, error: Exception, tls: Tls) -> Failure:
     reason = _root(error)
     if isinstance(error, requests.exceptions.SSLError) or isinstance(reason, urllib3.exceptions.SSLError):
         return Failure(f"{address}: {_describe_tls(str(reason), tls)}", was_sent=False)
+    # Before time-outs: this one is a ConnectTimeoutError, too. Names that cannot be resolved are among them.
+    if isinstance(reason, urllib3.exceptions.NewConnectionError):
+        return Failure(f"{address}: {_describe_refusal(str(reason))}", was_sent=False)
     if isinstance(error, requests.ConnectTimeout) or isinstance(reason, urllib3.exceptions.ConnectTimeoutError):
         return Failure(f"{address} takes no connections (timed out)", was_sent=False)
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
         return Failure(f"{address} did not answer in time", is_late=True)
-    if isinstance(reason, urllib3.exceptions.NewConnectionError):  # and of names that cannot be resolved
-        return Failure(f"{address}: {_describe_refusal(str(reason))}", was_sent=False)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return Failure(f"{address} is no address of an agent", was_sent=False)
     return Failure(f"{address} cut the connection ({type(reason).__name__})", was_dropped=True)
