@@ -101,6 +101,11 @@ class Life(RuleBasedStateMachine):
                 failures = self._count("version.failed", number)
                 assert failures <= self._count("version.started", number)
 
+    @invariant()
+    def nobody_else_is_blamed_for_what_serai_does(self) -> None:
+        if self.images:
+            assert self.world.events("workload.changed") == 0
+
     def _count(self, kind: str, number: int) -> int:
         from serai.store.events import list_events
 

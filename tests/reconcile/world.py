@@ -12,7 +12,9 @@ from serai.reconcile.announce import Announcer
 from serai.reconcile.changes import Changes
 from serai.reconcile.cluster import Cluster
 from serai.reconcile.drains import Drains
+from serai.reconcile.foreign import Expectations
 from serai.reconcile.lifecycle import Lifecycle
+from serai.reconcile.lookout import Lookout
 from serai.reconcile.news import NewsDesk
 from serai.reconcile.perform import Performer
 from serai.reconcile.quiet import has_work
@@ -39,8 +41,10 @@ class World:
         self.plugins = load_plugins([])
         self.cluster = Cluster(self.db, self.changes, self.clock)
         self.routes = RoutePublisher(self.changes.first, self.plugins.tell_routes_changed)
-        performer = Performer(self.db, self.scheduler, self.clock)
-        self.settler = Settler(self.cluster, self.scheduler, performer, self.drains, self.clock)
+        expectations = Expectations()
+        performer = Performer(self.db, self.scheduler, expectations, self.clock)
+        lookout = Lookout(self.db, self.cluster, self.scheduler, expectations, self.clock)
+        self.settler = Settler(self.cluster, self.scheduler, performer, lookout, self.drains, self.clock)
         self.reconciler = Reconciler(
             self.cluster,
             self.scheduler,

@@ -22,7 +22,9 @@ from serai.reconcile.changes import Changes
 from serai.reconcile.cluster import Cluster
 from serai.reconcile.core import Core
 from serai.reconcile.drains import Drains
+from serai.reconcile.foreign import Expectations
 from serai.reconcile.lifecycle import Lifecycle
+from serai.reconcile.lookout import Lookout
 from serai.reconcile.loop import ReconcileLoop
 from serai.reconcile.news import NewsDesk
 from serai.reconcile.perform import Performer
@@ -142,12 +144,14 @@ def _make_reconciler(
     clock: Callable[[], datetime],
     monotonic: Callable[[], float],
 ) -> Reconciler:
-    performer = Performer(db, scheduler, clock)
+    expectations = Expectations()
+    performer = Performer(db, scheduler, expectations, clock)
+    lookout = Lookout(db, cluster, scheduler, expectations, clock)
     return Reconciler(
         cluster,
         scheduler,
         performer,
-        Settler(cluster, scheduler, performer, drains, clock),
+        Settler(cluster, scheduler, performer, lookout, drains, clock),
         Announcer(cluster, changes, routes, drains, plugins.grants, clock),
         NewsDesk(db, cluster, plugins.tell_deployment_changed),
         clock,

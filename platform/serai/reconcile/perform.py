@@ -14,6 +14,7 @@ from serai.store import versions
 from serai.store.database import Database
 
 from .actions import ChooseHandover, Fail, FinishHandover, NoteProgress, Stop, Submit, Write
+from .foreign import Expectations
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +22,12 @@ log = logging.getLogger(__name__)
 class Performer:
     """Carries out actions on the store and on one scheduler."""
 
-    def __init__(self, db: Database, scheduler: Scheduler, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, db: Database, scheduler: Scheduler, expectations: Expectations, clock: Callable[[], datetime]
+    ) -> None:
         self._db = db
         self._scheduler = scheduler
+        self._expectations = expectations
         self._clock = clock
 
     def write(self, action: Write) -> bool:
@@ -59,6 +63,7 @@ class Performer:
     def submit(self, workload: Workload) -> Observation | None:
         """Tell the scheduler; return None, or where it refuses what is to be known of the workload instead."""
         log.info("%s: submit %d replicas of %s", workload.id, workload.count, workload.digest)
+        self._expectations.note_order(workload.id, workload.digest, workload.count)
         try:
             self._scheduler.submit(workload)
         except SchedulerUnavailable:
@@ -73,4 +78,5 @@ class Performer:
 
     def stop(self, action: Stop) -> None:
         log.info("%s: stop", action.workload)
+        self._expectations.note_order(action.workload, "", 0)
         self._scheduler.stop(action.workload)

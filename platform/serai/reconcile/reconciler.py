@@ -101,7 +101,7 @@ class Reconciler:
 
     def _observe(self, names: Collection[str] | None) -> None:
         if names is None or self._cluster.freshness is not Freshness.FRESH:
-            self._cluster.note(self._scheduler.observe(None), None)
+            self._settler.look_at(None)
             return
         self._settler.look_at([workload for name in names for workload in self._cluster.workloads_of(name)])
 

@@ -16,6 +16,7 @@ from .actions import Stop, Submit
 from .cluster import Cluster
 from .departures import Departures, with_leaving
 from .drains import Drains
+from .lookout import Lookout
 from .perform import Performer
 from .plan import needs_mode, plan_mode, plan_orders, plan_writes
 
@@ -31,19 +32,21 @@ class Settler:
         cluster: Cluster,
         scheduler: Scheduler,
         performer: Performer,
+        lookout: Lookout,
         drains: Drains,
         clock: Callable[[], datetime],
     ) -> None:
         self._cluster = cluster
         self._scheduler = scheduler
         self._performer = performer
+        self._lookout = lookout
         self._departures = Departures(scheduler, drains)
         self._clock = clock
 
-    def look_at(self, workloads: Collection[str]) -> None:
-        """Observe some workloads now."""
-        if workloads:
-            self._cluster.note(self._scheduler.observe(workloads), frozenset(workloads))
+    def look_at(self, workloads: Collection[str] | None) -> None:
+        """Observe some workloads now, or all with None."""
+        if workloads is None or workloads:
+            self._lookout.look(workloads)
 
     def settle(self, name: str) -> None:
         """Do everything that can be done for a deployment now. Raise SchedulerUnavailable."""

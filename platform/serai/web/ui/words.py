@@ -93,6 +93,7 @@ _EVENT_WORDS = {
     "version.superseded": "superseded",
     "version.returned": "",
     "version.handed-over": "",
+    "workload.changed": "",
 }
 
 
