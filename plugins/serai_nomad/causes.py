@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from serai.domain.reasons import describe_exit
+
 from .cause import Cause
 from .driver_errors import explain_driver_error
 from .exits import explain_exit
 from .names import INSTALL, TASK
-from .reading import text_of
+from .reading import number_of, text_of
 from .task_states import Event, Task, Tasks
 from .wording import plain, redact
 
@@ -26,16 +28,20 @@ class Surroundings:
 
 def find_cause(tasks: Tasks, around: Surroundings) -> Cause | None:
     """Return the newest cause among all tasks: where one task's end takes the others along, only it has a cause."""
-    found = [(at, cause) for task in tasks.all for at, cause in _causes(task, around)]
+    found = [(at, cause) for task in tasks.all for at, cause in _causes(task, task is tasks.main, around)]
     return max(found, key=lambda each: each[0])[1] if found else None
 
 
-def _causes(task: Task, around: Surroundings) -> Iterator[tuple[datetime, Cause]]:
+def _causes(task: Task, is_main: bool, around: Surroundings) -> Iterator[tuple[datetime, Cause]]:
     """Yield the causes that a task's events tell of, the newest first."""
     for place in range(len(task.events) - 1, -1, -1):
-        cause = _explain(task.events[place], _life(task.events[:place]), task, around)
+        event, life = task.events[place], _life(task.events[:place])
+        if event.type != "Terminated":
+            cause = _explain(event, life, around)
+        else:
+            cause = _explain_end(event, life, task, around) if is_main or not _is_success(event) else None
         if cause is not None:
-            yield task.events[place].at, cause
+            yield event.at, cause
 
 
 def _life(events: tuple[Event, ...]) -> dict[str, Event]:
@@ -48,10 +54,13 @@ def _life(events: tuple[Event, ...]) -> dict[str, Event]:
     return found
 
 
-def _explain(event: Event, life: dict[str, Event], task: Task, around: Surroundings) -> Cause | None:
+def _is_success(event: Event) -> bool:
+    """Tell whether a task that is not the model did what it was to do."""
+    return number_of(event.details, "exit_code") == 0 and number_of(event.details, "signal") == 0
+
+
+def _explain(event: Event, life: dict[str, Event], around: Surroundings) -> Cause | None:
     match event.type:
-        case "Terminated":
-            return _explain_end(event, life, task, around)
         case "Restart Signaled":
             return _explain_signal(event)
         case "Driver Failure":
@@ -77,8 +86,8 @@ def _explain_end(event: Event, life: dict[str, Event], task: Task, around: Surro
         return None
     if cause is None:
         return Cause("", f"{_subject(task)} ended, and {around.node} could not tell how")
-    if task.name == INSTALL and not cause.code.startswith(("out-of", "killed")):
-        words = f"installing the requirements failed with exit code {cause.exit_code}"
+    if task.name == INSTALL and cause.exit_code is not None and cause.code not in {"out-of-memory", "killed"}:
+        words = f"installing requirements.txt failed with {describe_exit(cause.exit_code)}"
         return Cause("install-failed", words, cause.exit_code)
     return cause
 

@@ -6,9 +6,16 @@ import signal
 
 from .cause import Cause
 from .reading import number_of, text_of
+from .start_script import NO_BUNDLE, NO_COMMAND, NO_ENVIRONMENT
 from .task_states import Event
 
-_HINTS = {126: "the command exists but cannot be executed", 127: "a command was not found"}
+_HINTS = {
+    NO_BUNDLE: "if the log says so, the bundle could not be unpacked",
+    NO_ENVIRONMENT: "if the log says so, the installed packages are gone",
+    126: "the command exists but cannot be executed",
+    NO_COMMAND: "a command was not found",
+}
+_NO_COMMAND = {126, NO_COMMAND}
 _KILLED = 137
 
 
@@ -30,7 +37,7 @@ def explain_exit(event: Event, subject: str, limit: str, was_ready: bool) -> Cau
     if code < 0:
         return None
     words = f"{subject} {_describe(code)}"
-    return Cause("command-missing" if code in _HINTS and not was_ready else "", words, code)
+    return Cause("command-missing" if code in _NO_COMMAND and not was_ready else "", words, code)
 
 
 def _describe(code: int) -> str:

@@ -71,6 +71,7 @@ def _make_head(workload: Workload, settings: NomadSettings, facts: RenderFacts) 
             names.DEPLOYMENT: workload.deployment,
             names.VERSION: str(workload.version),
             names.DIGEST: workload.digest,
+            names.ATTEMPTS: str(workload.spec.start_attempts),
         },
         "UI": make_ui(workload, facts.server_url, facts.endpoint, facts.owner),
         "Update": NO_ROLLOUTS,
