@@ -80,6 +80,7 @@ class NodeFacts:
     `mhz` is the whole node's, `core_mhz` that of a core, `cores` the number of cores that jobs may reserve.
     `drivers` are the healthy, detected ones. `volumes` are host volumes, `read_only_volumes` those of them that
     nobody may write.
+    `addresses` is the number of addresses at which it hands out ports.
     `is_ready`: status ready, eligible and not draining, that is: Nomad would place something there.
     `attributes` and `meta` are whole only if `is_detailed`: the list of nodes tells a part of the attributes.
     """
@@ -104,6 +105,7 @@ class NodeFacts:
     read_only_volumes: frozenset[str] = frozenset()
     is_detailed: bool = False
     core_mhz: int = 0
+    addresses: int = 1
 
     @property
     def is_ready(self) -> bool:

@@ -77,6 +77,7 @@ def parse_node(node: Json, detail: NodeDetail | None = None) -> NodeFacts:
         attributes=detail.attributes if detail else _known_attributes(node),
         meta=detail.meta if detail else {},
         is_detailed=detail is not None,
+        addresses=_count_addresses(has),
     )
 
 
@@ -95,6 +96,13 @@ def _core_mhz(resources: Json) -> int:
     topology: Json = (resources.get("Processors") or {}).get("Topology") or {}
     cores = len(topology.get("Cores") or ()) or int((resources.get("Cpu") or {}).get("TotalCpuCores") or 0)
     return _figure(resources, "Cpu", "CpuShares") // cores if cores else 0
+
+
+def _count_addresses(resources: Json) -> int:
+    """Return at how many addresses ports are handed out: often IPv4 and IPv6 of one interface."""
+    networks: Sequence[Json] = resources.get("NodeNetworks") or ()
+    aliases = [address.get("Alias") for network in networks for address in network.get("Addresses") or ()]
+    return max(1, aliases.count("default"))
 
 
 def _known_attributes(node: Json) -> Mapping[str, str]:

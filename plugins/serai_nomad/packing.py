@@ -10,34 +10,31 @@ from .rooms import Room
 from .stages import Stage, choose_devices, find_stage, needed_mhz
 
 
-def put(ask: Ask, room: Room) -> Room:
-    """Return what is left of a node on which one more replica fits."""
-    chosen = choose_devices(ask, room, lambda unit: unit.is_healthy and unit.id not in room.held_devices)
-    return room.with_held(
-        Holding(
-            allocation="",
-            job=ask.job,
-            namespace=ask.namespace,
-            node=room.node.id,
-            mhz=needed_mhz(ask, room.node),
-            cores=ask.cores,
-            memory_mb=ask.memory_mb,
-            disk_mb=ask.disk_mb,
-            ports=ask.ports,
-            device_ids=chosen or {},
-        )
-    )
+def fill(ask: Ask, rooms: Iterable[Room], count: int) -> tuple[Holding, ...]:
+    """Return what up to `count` replicas would hold, each on a node where it fits beside those before it.
 
-
-def fill(ask: Ask, rooms: Iterable[Room], count: int) -> tuple[list[Room], int]:
-    """Put up to `count` replicas; return what is left of the nodes, and how many found a place.
-
-    Replicas of one job are alike, so that the order of the nodes makes no difference to their number.
+    Replicas of one job are alike, so that the order of the nodes makes no difference to how many fit.
     """
-    left, placed = [], 0
+    placed: list[Holding] = []
     for room in rooms:
         rest = room
-        while placed < count and find_stage(ask, rest) is Stage.FITS:
-            rest, placed = put(ask, rest), placed + 1
-        left.append(rest)
-    return left, placed
+        while len(placed) < count and find_stage(ask, rest) is Stage.FITS:
+            placed.append(_put(ask, rest))
+            rest = rest.with_held(placed[-1])
+    return tuple(placed)
+
+
+def _put(ask: Ask, room: Room) -> Holding:
+    chosen = choose_devices(ask, room, lambda unit: unit.is_healthy and unit.id not in room.held_devices)
+    return Holding(
+        allocation="",
+        job=ask.job,
+        namespace=ask.namespace,
+        node=room.node.id,
+        mhz=needed_mhz(ask, room.node),
+        cores=ask.cores,
+        memory_mb=ask.memory_mb,
+        disk_mb=ask.disk_mb,
+        ports=ask.ports,
+        device_ids=chosen or {},
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from .devices_match import complete_groups
@@ -21,7 +21,7 @@ class Room:
     disk_mb: int
     devices: tuple[DeviceGroup, ...] = ()
     held_devices: frozenset[str] = frozenset()
-    ports: frozenset[int] = frozenset()
+    ports: tuple[int, ...] = ()
     jobs: frozenset[tuple[str, str]] = frozenset()
 
     def with_held(self, holding: Holding) -> Room:
@@ -34,38 +34,44 @@ class Room:
             memory_mb=self.memory_mb - holding.memory_mb,
             disk_mb=self.disk_mb - holding.disk_mb,
             held_devices=self.held_devices.union(ids),
-            ports=self.ports | holding.ports,
+            ports=(*self.ports, *holding.ports),
             jobs=self.jobs | {(holding.namespace, holding.job)},
         )
 
 
-def make_rooms(cluster: ClusterFacts, freed: Collection[str] = (), namespace: str = "") -> list[Room]:
-    """Return the room of each node, as if the jobs `freed` of `namespace` held nothing."""
-    held = holdings_by_node(cluster)
-    return [make_room(node, held[node.id], freed, namespace) for node in cluster.nodes]
-
-
-def holdings_by_node(cluster: ClusterFacts) -> defaultdict[str, list[Holding]]:
+def make_rooms(cluster: ClusterFacts) -> list[Room]:
+    """Return what is left of each node, in the cluster's order."""
     held: defaultdict[str, list[Holding]] = defaultdict(list)
     for holding in cluster.holdings:
         held[holding.node].append(holding)
-    return held
+    return [_make_room(node, held[node.id]) for node in cluster.nodes]
 
 
-def make_room(node: NodeFacts, held: Iterable[Holding], freed: Collection[str] = (), namespace: str = "") -> Room:
-    held = list(held)
-    room = Room(node, node.mhz, node.cores, node.memory_mb, node.disk_mb, complete_groups(node, held))
-    for holding in held:
-        if holding.namespace != namespace or holding.job not in freed:
-            room = room.with_held(holding)
-    return room
+def _make_room(node: NodeFacts, held: list[Holding]) -> Room:
+    return Room(
+        node=node,
+        mhz=node.mhz - sum(h.mhz for h in held),
+        cores=node.cores - sum(h.cores for h in held),
+        memory_mb=node.memory_mb - sum(h.memory_mb for h in held),
+        disk_mb=node.disk_mb - sum(h.disk_mb for h in held),
+        devices=complete_groups(node, held),
+        held_devices=frozenset(id for h in held for ids in h.device_ids.values() for id in ids),
+        ports=tuple(port for h in held for port in h.ports),
+        jobs=frozenset((h.namespace, h.job) for h in held),
+    )
+
+
+def free_jobs(cluster: ClusterFacts, namespace: str, jobs: Collection[str]) -> ClusterFacts:
+    """Return the cluster as it would be without these jobs."""
+    kept = (held for held in cluster.holdings if held.namespace != namespace or held.job not in jobs)
+    return replace(cluster, holdings=tuple(kept))
 
 
 def make_idle(room: Room) -> Room:
     """Return the node as it would be at its best: up, its devices healthy, and nothing held."""
-    up = replace(room.node, status="ready", is_eligible=True, is_draining=False)
     well = tuple(
         replace(group, instances=tuple(replace(unit, is_healthy=True) for unit in group.instances))
         for group in room.devices
     )
-    return Room(up, up.mhz, up.cores, up.memory_mb, up.disk_mb, well)
+    node = replace(room.node, status="ready", is_eligible=True, is_draining=False, devices=well)
+    return _make_room(node, [])

@@ -65,11 +65,16 @@ def _find_obstacle(ask: Ask, room: Room) -> Stage:
         return Stage.UNHEALTHY
     if ask.is_alone and (ask.namespace, ask.job) in room.jobs:
         return Stage.ALONE
-    if ask.ports & room.ports:
+    if find_taken_ports(ask, room):
         return Stage.PORT
     if choose_devices(ask, room, lambda unit: unit.is_healthy and unit.id not in room.held_devices) is None:
         return Stage.TAKEN
     return Stage.BUSY if find_short(ask, room, room.node) else Stage.FITS
+
+
+def find_taken_ports(ask: Ask, room: Room) -> frozenset[int]:
+    """Return the fixed ports that are taken at each of the node's addresses: a port is one address's."""
+    return frozenset(port for port in ask.ports if room.ports.count(port) >= room.node.addresses)
 
 
 def lacks_volume(volume: VolumeAsk, node: NodeFacts) -> bool:

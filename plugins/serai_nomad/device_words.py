@@ -1,0 +1,36 @@
+"""Demands for devices in words: `2 GPUs matching 'H100|H200' with at least 40 GiB`."""
+
+from __future__ import annotations
+
+from .asks import Ask, DeviceAsk
+from .conditions import Constraint
+
+
+def describe_devices(ask: Ask) -> str:
+    return " and ".join(_describe(entry) for entry in ask.devices)
+
+
+def _describe(entry: DeviceAsk) -> str:
+    words = [str(entry.count), _kind(entry) + ("" if entry.count == 1 else "s")]
+    parts = entry.name.split("/", 2)
+    if len(parts) == 3 and parts[1] == "gpu":
+        words.append(parts[2])
+    return " ".join([*words, *(_condition(constraint) for constraint in entry.constraints)])
+
+
+def _kind(entry: DeviceAsk) -> str:
+    parts = entry.name.split("/", 2)
+    if parts[-1] == "gpu" or (len(parts) == 3 and parts[1] == "gpu"):
+        return "GPU" if len(parts) == 1 or parts[0] == "nvidia" else f"{parts[0]} GPU"
+    return f"{entry.name} device"
+
+
+def _condition(constraint: Constraint) -> str:
+    plain = constraint.right.removeprefix("(?i)")
+    if constraint.left == "${device.model}" and constraint.operand == "regexp":
+        return f"matching {plain!r}"
+    if constraint.left == "${device.model}" and constraint.operand in {"=", "==", "is"}:
+        return f"of the model {plain!r}"
+    if constraint.left == "${device.attr.memory}" and constraint.operand == ">=":
+        return f"with at least {plain}"
+    return f"with {constraint}"
