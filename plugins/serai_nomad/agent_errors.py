@@ -15,7 +15,7 @@ from serai.domain.errors import Conflict, NotFound, SchedulerError, SchedulerUna
 PERMISSION_DENIED = "permission-denied"
 NODE_UNREACHABLE = "node-unreachable"
 CHANGED = "changed-meanwhile"
-POLICY_HELP = "docs/howto/run-on-nomad.md has the whole policy"
+POLICY_HELP = "docs/howto/nomad.md has the whole policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ _REFUSED = re.compile(
 )
 _HTTPS_WANTED = "HTTP request to an HTTPS server"
 
-# Method, pattern of the path, the right; the first that fits.
+# Method (PURGE: a DELETE that purges), pattern of the path, the right; the first that fits.
 _RIGHTS = tuple(
     (method, re.compile(pattern), right)
     for method, pattern, right in (
@@ -54,7 +54,7 @@ _RIGHTS = tuple(
         ("*", r"^/v1/job/[^/]+/evaluate$", "evaluate-job (or submit-job)"),
         ("PUT", r"^/v1/job/[^/]+/scale$", "scale-job (or submit-job)"),
         ("POST", r"^/v1/job/[^/]+/scale$", "scale-job (or submit-job)"),
-        ("DELETE", r"^/v1/job/[^/]+\?.*purge=(?i:true)", "purge-job (or submit-job)"),
+        ("PURGE", r"^/v1/job/", "purge-job (or submit-job)"),
         ("DELETE", r"^/v1/job/", "deregister-job (or submit-job)"),
         ("GET", r"^/v1/job/|^/v1/service|^/v1/allocation/|^/v1/evaluation/", "read-job"),
         ("*", r"^/v1/jobs|^/v1/job/|^/v1/validate/", "register-job (or submit-job)"),
@@ -134,8 +134,10 @@ def clean_text(text: str) -> str:
 
 def needed_right(method: str, path: str) -> str:
     """Return the right that a request needs, as Nomad's policies call it; "" if none is known."""
+    bare, _, query = path.partition("?")
+    verb = "PURGE" if method == "DELETE" and "purge=true" in query.lower() else method
     for wanted, pattern, right in _RIGHTS:
-        if wanted in {"*", method} and pattern.search(path):
+        if wanted in {"*", verb} and pattern.search(bare):
             return right
     return ""
 
