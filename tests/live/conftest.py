@@ -28,6 +28,7 @@ import pytest
 from serai.domain.errors import NotFound
 from serai.plugin import PluginContext, Scheduler
 from serai_nomad.api import NomadApi
+from serai_nomad.plugin import NomadPlugin
 from serai_nomad.settings import NomadSettings, load_settings
 from tests.live.agent import Agent, make_dev_agent
 from tests.live.cluster import Cluster
@@ -185,12 +186,11 @@ def nomad_api(nomad_settings: NomadSettings) -> Iterator[NomadApi]:
 @pytest.fixture
 def scheduler(agent: Agent, namespace: str, tmp_path: Path) -> Iterator[Scheduler]:
     """The plugin's scheduler on the test's namespace. It has no bundles: versions bring their command or image."""
-    from serai_nomad.plugin import serai_register_scheduler
 
     def refuse(digest: str) -> Path:
         raise NotFound(f"there is no bundle {digest} in this test")
 
     settings = make_place(agent) | {"namespace": namespace, "bundle_driver": "raw_exec"}
     context = PluginContext(tmp_path / "nomad", settings, refuse, "http://127.0.0.1:1")
-    with closing(serai_register_scheduler(context)) as scheduler:
+    with closing(NomadPlugin().serai_register_scheduler(context)) as scheduler:
         yield scheduler
