@@ -2,7 +2,7 @@
 
 Like the start script its text is always the same. The rules are those of the local scheduler: an environment is built
 at its final place, as scripts in it name that place, under a lock that the installer inherits; the mark of completion
-is made last.
+is made last. A pip of the interpreter's own, which knows `--python` from 22.3 on, spares each environment another.
 """
 
 from __future__ import annotations
@@ -30,13 +30,18 @@ build() {
         say "Running uv pip install --requirement requirements.txt"
         uv venv --quiet --no-project $options --python "$python" "$1" &&
             uv pip install --python "$1/bin/python" --requirement requirements.txt
+    elif "$python" -m pip --python "$python" --version > /dev/null 2>&1; then
+        say "Running pip install --requirement requirements.txt"
+        "$python" -m venv --without-pip $options "$1" && install "$python" -m pip --python "$1/bin/python"
     else
         say "Running pip install --requirement requirements.txt"
-        "$python" -m venv $options "$1" &&
-            "$1/bin/python" -m pip install --no-input --disable-pip-version-check --progress-bar off \\
-                --requirement requirements.txt
+        "$python" -m venv $options "$1" && install "$1/bin/python" -m pip
     fi || { code=$?; rm -rf "$1"; fail "Installing requirements.txt failed with exit code $code."; }
     touch "$1/.serai-complete"
+}
+
+install() {
+    "$@" install --no-input --disable-pip-version-check --progress-bar off --requirement requirements.txt
 }
 
 is_complete() { [ -e "$1/.serai-complete" ] && [ -x "$1/bin/python" ]; }
