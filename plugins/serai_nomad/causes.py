@@ -107,8 +107,8 @@ def _explain_signal(event: Event) -> Cause | None:
 
 
 def _explain_download(message: str, node: str) -> Cause:
-    if "checksum" in message and "match" in message:
-        return Cause("bundle-broken", f"the files that {node} fetched are not those of the version: {plain(message)}")
+    if "checksums did not match" in message.lower():
+        return Cause("bundle-broken", f"the files that {node} fetched are not those of the version")
     return Cause("artifact-failed", f"{node} could not fetch the version's files: {plain(message)}")
 
 

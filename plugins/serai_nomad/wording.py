@@ -10,13 +10,14 @@ _QUERY = re.compile(r"(https?://[^\s\"'?]*)\?[^\s\"']*")
 _USER = re.compile(r"(https?://)[^\s/@\"']+@")
 _REQUEST = re.compile(r'.*\b(?:Get|Head|Post|Put) "[^"]*": ', re.DOTALL)
 _REMOTE = re.compile(r".*(?:rpc error: code = \w+ desc = |Error response from daemon: )", re.DOTALL)
+_DOWNLOAD = re.compile(r'(?:failed to download artifact(?: "[^"]*")?: |getter subprocess failed: |exit status \d+: )+')
 _PLAIN = (
     (re.compile(r"(?:dial tcp: )?lookup (\S+?)(?: on \S+)?: no such host"), r"the name \1 is not known there"),
     (re.compile(r"dial tcp (\S+): connect: connection refused"), r"\1 refuses connections"),
     (re.compile(r"dial tcp (\S+): connect: (?:network is unreachable|no route to host)"), r"no way leads to \1"),
     (re.compile(r"dial tcp (\S+): i/o timeout"), r"\1 does not answer"),
     (re.compile(r"context deadline exceeded.*|.*Client\.Timeout exceeded.*|i/o timeout"), r"no answer came in time"),
-    (re.compile(r"rpc error: Permission denied"), r"permission denied"),
+    (re.compile(r"bad response code: (\d+)"), r"the answer was \1"),
 )
 
 
@@ -28,7 +29,7 @@ def redact(message: str) -> str:
 
 def plain(message: str) -> str:
     """Return the innermost part of a nested error, which names the cause, in plain words where they are known."""
-    inner = _REMOTE.sub("", _REQUEST.sub("", message)).strip().rstrip(".")
+    inner = _REMOTE.sub("", _REQUEST.sub("", _DOWNLOAD.sub("", message))).strip().rstrip(".")
     for pattern, words in _PLAIN:
         if pattern.fullmatch(inner):
             return redact(pattern.sub(words, inner))

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from serai.domain.reasons import CATALOGUE, Reason
 from serai_nomad.observation import derive_observation
 from tests.plugins.nomad_truth import (
-    SHORT,
     Truth,
     fates,
     load_recording,
