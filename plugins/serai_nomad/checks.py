@@ -58,10 +58,12 @@ def _judge_failing(result: Json, was_ready: bool) -> Verdict:
         return Verdict(
             Phase.LOADING, make_reason("loading", "The process runs; its health check is about to be tried.")
         )
-    if "dial tcp" in output:
+    if match := _REFUSED.search(output):
         return Verdict(
-            Phase.LOADING, make_reason("loading", sentence(f"the process runs, but {_describe(result)} yet"))
+            Phase.LOADING, make_reason("loading", f"The process runs, but nothing listens on {match[1]} yet.")
         )
+    if "dial tcp" in output:
+        return Verdict(Phase.LOADING, make_reason("loading", sentence(f"the process runs, but {_describe(result)}")))
     return Verdict(Phase.CHECKING, make_reason("checking", sentence(f"the port is open, but {_describe(result)}")))
 
 
