@@ -113,8 +113,8 @@ def _with_way_out(reason: Reason, ask: Ask, cluster: ClusterFacts, count: int) -
     enough = [job for job in list(jobs)[:_MOST_TRIED] if _would_do(ask, cluster, job, count)]
     if not enough:
         return reason
-    names = enough[0] if len(enough) == 1 else f"one of these stopped: {listed(enough)}"
-    return replace(reason, text=f"{reason.text} It would fit if {names}{' stopped' if len(enough) == 1 else ''}.")
+    who = f"{enough[0]} stopped" if len(enough) == 1 else f"one of these stopped: {listed(enough)}"
+    return replace(reason, text=f"{reason.text} It would fit if {who}.")
 
 
 def _would_do(ask: Ask, cluster: ClusterFacts, job: str, count: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from serai.domain.reasons import Reason
 
 from .asks import parse_ask
@@ -9,6 +11,7 @@ from .facts import ClusterFacts, Json
 from .metric_words import explain_metrics
 from .obstacles import explain_obstacle
 from .survey import make_survey
+from .survey_words import count_funnel
 
 
 def explain_placement(definition: Json, metrics: Json, cluster: ClusterFacts | None) -> Reason:
@@ -22,4 +25,5 @@ def explain_placement(definition: Json, metrics: Json, cluster: ClusterFacts | N
     if cluster is None:
         return explain_metrics(ask, metrics)
     survey = make_survey(ask, cluster)
-    return explain_obstacle(survey) or explain_metrics(ask, metrics, survey)
+    reason = explain_obstacle(survey) or explain_metrics(ask, metrics, survey)
+    return replace(reason, funnel=count_funnel(survey))

@@ -91,7 +91,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Whether a workload would fit: how many replicas at once, and why not all of them."""
+    """Whether a workload would fit: how many replicas at once, and why not all of them.
+
+    LATER: as soon as others leave or machines come back. NEVER: not all of them, even if nothing else ran. `nodes`:
+    where replicas could go.
+    """
 
     verdict: Verdict
     placeable: int
@@ -99,20 +103,41 @@ class Fit:
     nodes: tuple[str, ...] = ()
 
 
+OTHER = "other"  # who has a GPU that no workload of ours has
+
+
 @dataclass(frozen=True, slots=True)
 class GpuUnit:
-    """One GPU of a node. `taken_by` is a workload id, or "" when it is free; memory in bytes."""
+    """One GPU of a node, or another device of its kind.
+
+    `taken_by` is a workload id, OTHER, or "" when it is free; memory in bytes. `problem`: what is known of why it is
+    not healthy.
+    """
 
     id: str
     model: str
     memory_bytes: int | None = None
     taken_by: str = ""
     healthy: bool = True
+    problem: str = ""
+
+
+class NodeStatus(StrEnum):
+    """Whether a machine takes new replicas: only a READY one does. DISCONNECTED ones may come back as they were."""
+
+    READY = "ready"
+    DRAINING = "draining"
+    INELIGIBLE = "ineligible"
+    DISCONNECTED = "disconnected"
+    DOWN = "down"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeCapacity:
-    """One machine: cores and bytes in all, and what replicas of ours have been promised."""
+    """One machine: cores and bytes in all, and what replicas and other jobs there have been promised.
+
+    `pool`, `datacenter` and `node_class` are what a version's `placement` can name; "" where there is no such thing.
+    """
 
     name: str
     cores: float
@@ -120,6 +145,10 @@ class NodeCapacity:
     memory_bytes: int
     memory_taken_bytes: int
     gpus: tuple[GpuUnit, ...] = ()
+    status: NodeStatus = NodeStatus.READY
+    pool: str = ""
+    datacenter: str = ""
+    node_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)

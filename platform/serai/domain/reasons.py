@@ -11,6 +11,7 @@ class Reason:
     """`code` is stable and listed in CATALOGUE, `text` one sentence about this case, `help` what would help.
 
     `log` holds the last lines of the replica it speaks of, `exit_code` its exit code (negative: a signal).
+    `funnel`: for a replica without a place, how many machines are left after each thing it asks for.
     """
 
     code: str
@@ -18,6 +19,7 @@ class Reason:
     help: str = ""
     log: tuple[str, ...] = field(default=())
     exit_code: int | None = None
+    funnel: tuple[tuple[str, int], ...] = ()
 
 
 # code -> (when it is said, what would help). docs/reference/reasons.md is generated from this table.

@@ -18,7 +18,7 @@ is Running: the one that gets new requests (`handover.serving`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -189,4 +189,4 @@ def _partly_ready(observation: Observation | None, replicas: tuple[Replica, ...]
     late = tuple(replica for replica in replicas if not replica.ready)
     cause = _waiting_reason(observation, late)
     text = f"{ready} of {wanted} replicas are ready. {cause.text}"
-    return make_reason("partly-ready", text, cause.help, cause.log, cause.exit_code)
+    return replace(make_reason("partly-ready", text, cause.help, cause.log, cause.exit_code), funnel=cause.funnel)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from serai.domain.capacity import GpuTotals, find_gpu_state, total_gpus
 from serai.domain.deployment import Deployment, Event, Progress, Version
 from serai.domain.observation import Fit, GpuUnit, LogLine, NodeCapacity, Replica
 from serai.domain.reasons import Reason
@@ -30,6 +31,7 @@ def dump_reason(reason: Reason | None) -> JsonObject | None:
         "help": reason.help,
         "log": list(reason.log),
         "exit_code": reason.exit_code,
+        "funnel": [{"step": step, "nodes": nodes} for step, nodes in reason.funnel],
     }
 
 
@@ -140,24 +142,46 @@ def dump_line(line: LogLine, cursor: str) -> JsonObject:
     }
 
 
+def dump_capacity(nodes: Sequence[NodeCapacity]) -> JsonObject:
+    return {"gpus": [_dump_totals(totals) for totals in total_gpus(nodes)], "nodes": [dump_node(n) for n in nodes]}
+
+
+def _dump_totals(totals: GpuTotals) -> JsonObject:
+    return {
+        "model": totals.model,
+        "memory": totals.memory_bytes,
+        "total": totals.total,
+        "free": totals.free,
+        "taken": totals.taken,
+        "unhealthy": totals.unhealthy,
+        "away": totals.away,
+    }
+
+
 def dump_node(node: NodeCapacity) -> JsonObject:
     return {
         "name": node.name,
+        "status": node.status.value,
+        "pool": node.pool,
+        "datacenter": node.datacenter,
+        "class": node.node_class,
         "cores": node.cores,
         "cores_taken": node.cores_taken,
         "memory": node.memory_bytes,
         "memory_taken": node.memory_taken_bytes,
-        "gpus": [_dump_gpu(gpu) for gpu in node.gpus],
+        "gpus": [_dump_gpu(gpu, node) for gpu in node.gpus],
     }
 
 
-def _dump_gpu(gpu: GpuUnit) -> JsonObject:
+def _dump_gpu(gpu: GpuUnit, node: NodeCapacity) -> JsonObject:
     return {
         "id": gpu.id,
         "model": gpu.model,
         "memory": gpu.memory_bytes,
+        "state": find_gpu_state(gpu, node).value,
         "taken_by": gpu.taken_by,
         "healthy": gpu.healthy,
+        "problem": gpu.problem,
     }
 
 

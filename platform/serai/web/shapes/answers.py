@@ -6,12 +6,20 @@ from typing import Any
 
 from pydantic import Field, RootModel
 
+from serai.domain.capacity import GpuState
 from serai.domain.deployment import Access, HandoverMode, Stage
-from serai.domain.observation import Phase, Stream, Verdict
+from serai.domain.observation import NodeStatus, Phase, Stream, Verdict
 from serai.domain.status import State
 from serai.plugin.identity import Permission
 
 from .kinds import AnswerShape, Instant
+
+
+class FunnelAnswer(AnswerShape):
+    """How many machines are left after one of the things that a replica asks for."""
+
+    step: str = Field(examples=["with free GPUs"])
+    nodes: int
 
 
 class ReasonAnswer(AnswerShape):
@@ -22,6 +30,9 @@ class ReasonAnswer(AnswerShape):
     help: str = Field(description="What would help.")
     log: list[str] = Field(description="The last lines of the replica it speaks of.")
     exit_code: int | None = Field(description="Its exit code; negative for a signal.")
+    funnel: list[FunnelAnswer] = Field(
+        description="Of a replica that finds no place: how many machines are left after each thing it asks for."
+    )
 
 
 class ReplicaAnswer(AnswerShape):
@@ -122,7 +133,7 @@ class FitAnswer(AnswerShape):
     verdict: Verdict
     placeable: int = Field(description="How many replicas would get a place at once.")
     reason: ReasonAnswer | None
-    nodes: list[str]
+    nodes: list[str] = Field(description="Where replicas could go.")
 
 
 class EventAnswer(AnswerShape):
@@ -163,14 +174,20 @@ class GpuAnswer(AnswerShape):
     id: str
     model: str
     memory: int | None = Field(description="Bytes.")
-    taken_by: str = Field(description="The workload that has it, empty when it is free.")
+    state: GpuState
+    taken_by: str = Field(description="The workload that has it, `other` for none of ours, empty when it is free.")
     healthy: bool
+    problem: str = Field(description="What is known of why it is not healthy.")
 
 
 class NodeAnswer(AnswerShape):
-    """One machine: what it has, and what is promised to replicas of ours."""
+    """One machine: what it has, and what is promised to replicas and other jobs there."""
 
     name: str
+    status: NodeStatus = Field(description="Only a ready machine takes new replicas.")
+    pool: str = Field(description="What `placement.pool` can name; empty where there are no pools.")
+    datacenter: str
+    class_: str = Field(alias="class", description="The class an operator has given it.")
     cores: float
     cores_taken: float
     memory: int = Field(description="Bytes.")
@@ -178,7 +195,20 @@ class NodeAnswer(AnswerShape):
     gpus: list[GpuAnswer]
 
 
+class GpuTotalsAnswer(AnswerShape):
+    """All GPUs of one model and size; each is counted in one of free, taken, unhealthy and away."""
+
+    model: str
+    memory: int | None = Field(description="Bytes of one.")
+    total: int
+    free: int
+    taken: int
+    unhealthy: int
+    away: int = Field(description="Nobody has them, but their machines take no replicas.")
+
+
 class CapacityAnswer(AnswerShape):
+    gpus: list[GpuTotalsAnswer]
     nodes: list[NodeAnswer]
 
 
