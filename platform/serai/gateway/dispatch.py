@@ -13,7 +13,7 @@ from .balance import Loads, choose_endpoint
 from .conversation import converse
 from .exchange import Exchange
 from .hold import HoldFull, Holds
-from .keys import check_key
+from .keys import check_admitted, check_key
 from .problems import Problem, make_not_ready, make_not_running, make_unavailable, make_unknown, read_version
 from .sending import Sender
 from .targets import Target, Targets
@@ -59,7 +59,10 @@ class Dispatcher:
     def _check_access(self, exchange: Exchange, target: Target) -> None:
         """Check the key, if one is needed; it is stripped from what the model gets."""
         exchange.is_keyed = target.route.access is Access.KEYS
-        if exchange.is_keyed:
+        if exchange.is_admitted:
+            exchange.rests_on = exchange.rests_on or target.route
+            check_admitted(exchange.rests_on, target.route)
+        elif exchange.is_keyed:
             authorization = exchange.request.headers.get("Authorization")
             grant = check_key(authorization, target.grants, time.time(), self._targets.is_key_known)
             exchange.key_id = grant.key_id

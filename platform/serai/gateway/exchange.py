@@ -10,15 +10,15 @@ from collections.abc import Callable
 from aiohttp import web
 
 from serai.domain.deployment import Timeouts
-from serai.domain.routes import Endpoint
+from serai.domain.routes import Endpoint, Route
 
 from .caller import Caller
-from .headers import is_sane_id, values_of
+from .entrance import Entrance
+from .headers import is_sane_id
 from .problems import Problem
 from .record import RequestRecord
 from .routing import Destination
 from .timeouts import Watch
-from .trace import derive_trace
 
 Keep = Callable[[RequestRecord], None]
 
@@ -33,6 +33,7 @@ class Exchange:
         limits: Timeouts,
         keep: Keep,
         closing: asyncio.Event,
+        entrance: Entrance,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._keep = keep
@@ -42,7 +43,11 @@ class Exchange:
         self.caller = Caller(request, closing)
         self.destination = destination
         self.watch = Watch(limits, self.started, self._loop)
-        self.trace = derive_trace(values_of(request.raw_headers, b"traceparent"), secrets.token_hex)
+        self.peer, self.scheme = entrance.peer(request), entrance.scheme(request)
+        self.trace = entrance.trace(request)
+        # The key was checked before: it is not here any more. What it rests on is kept to be looked at again.
+        self.is_admitted = entrance.is_admitting
+        self.rests_on: Route | None = None
         self.request_id = choose_request_id(request, self.trace.trace_id)
         self.limits = limits
         self.version: int | None = None  # the one the caller insists on

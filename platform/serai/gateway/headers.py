@@ -77,9 +77,9 @@ def strip_session(cookies: bytes) -> bytes:
     return b"; ".join(part.strip() for part in cookies.split(b";") if part.strip() and not _is_session(part))
 
 
-def forward_lines(peer: str, host: str, prefix: str) -> list[bytes]:
+def forward_lines(peer: str, scheme: str, host: str, prefix: str) -> list[bytes]:
     """Return what the model is told of its caller; what the caller claimed about itself is not believed."""
-    lines = [b"X-Forwarded-For: %b\r\n" % peer.encode(), b"X-Forwarded-Proto: http\r\n"]
+    lines = [b"X-Forwarded-For: %b\r\n" % peer.encode(), b"X-Forwarded-Proto: %b\r\n" % scheme.encode()]
     if host:
         lines.append(b"X-Forwarded-Host: %b\r\n" % host.encode("utf-8", "surrogateescape"))
     if prefix:

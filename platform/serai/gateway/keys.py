@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 
-from serai.domain.routes import Grant
+from serai.domain.deployment import Access
+from serai.domain.routes import Grant, Route
 
-from .problems import Problem, make_unauthenticated
+from .problems import Problem, make_unauthenticated, make_unavailable
 
 _MANUAL = "send a key of this deployment as `Authorization: Bearer <key>`"
 
@@ -35,6 +36,17 @@ def check_key(
     if not is_current(grant, now):
         raise make_unauthenticated("the key has expired; ask the deployment's owner for a new one")
     return grant
+
+
+def check_admitted(before: Route, now: Route) -> None:
+    """Let a request pass whose key was checked under the route `before`; raise Problem if that may not hold any more.
+
+    Which key it was is not known here: as soon as any is taken away, the caller has to show its own again.
+    """
+    if now.access is Access.PUBLIC:
+        return
+    if before.access is Access.PUBLIC or not set(before.grants) <= set(now.grants):
+        raise make_unavailable("access-changed", "access was changed while the request was held; send it again", 1)
 
 
 def is_current(grant: Grant, now: float) -> bool:

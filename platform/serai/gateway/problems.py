@@ -8,6 +8,7 @@
 | 502 | replica-unreachable, replica-failed | no replica took the request; it ended without answering |
 | 503 | not-ready, idle, stopped, shutting-down, error | no replica, and the request is not held |
 | 503 | held-too-long, hold-full | the request was held, or could not be |
+| 503 | access-changed | keys were taken away while it was held, and its own was not at hand to be checked again |
 | 504 | timeout-connect, timeout-first-byte, timeout-idle, timeout-total | one of the four limits passed |
 | 500 | internal | a fault of the gateway |
 """

@@ -10,10 +10,11 @@ from aiohttp import web
 
 from .caller import Caller, CallerLeft, Sent
 from .dispatch import Dispatcher
+from .entrance import Entrance
 from .exchange import Exchange, Keep, choose_request_id
 from .problems import Problem, make_unknown
 from .record import CLIENT_LEFT
-from .routing import Destination, find_destination
+from .routing import Destination
 from .targets import Target, Targets
 from .timeouts import TimedOut
 
@@ -25,25 +26,23 @@ _CUT_SHORT = 503
 class Proxy:
     """Answers requests by `targets`. One loop; nothing here blocks."""
 
-    def __init__(self, targets: Targets, domain: str, keep: Keep, dispatcher: Dispatcher) -> None:
+    def __init__(self, targets: Targets, keep: Keep, dispatcher: Dispatcher) -> None:
         self._targets = targets
-        self._domain = domain
         self._keep = keep
         self._dispatcher = dispatcher
         self.in_flight = 0
         self._closing = asyncio.Event()
         self._idle = asyncio.Event()
 
-    async def handle(self, request: web.BaseRequest) -> Sent:
+    async def handle(self, request: web.BaseRequest, entrance: Entrance) -> Sent:
         """Answer `request` and return what aiohttp has to know about it."""
-        host = request.headers.get("Host", "")
-        destination = find_destination(request.raw_path, host, self._domain, self._targets)
+        destination = entrance.find(request, self._targets)
         target = self._targets.get(destination.deployment) if destination else None
         if destination is None or target is None:
             return self._answer_unknown(request)
         self.in_flight += 1
         try:
-            return await self._answer(request, destination, target)
+            return await self._answer(request, destination, target, entrance)
         finally:
             self.in_flight -= 1
             if self._closing.is_set() and not self.in_flight:
@@ -57,8 +56,10 @@ class Proxy:
                 async with asyncio.timeout(timeout_s):
                     await self._idle.wait()
 
-    async def _answer(self, request: web.BaseRequest, destination: Destination, target: Target) -> Sent:
-        exchange = Exchange(request, destination, target.route.timeouts, self._keep, self._closing)
+    async def _answer(
+        self, request: web.BaseRequest, destination: Destination, target: Target, entrance: Entrance
+    ) -> Sent:
+        exchange = Exchange(request, destination, target.route.timeouts, self._keep, self._closing, entrance)
         caller = exchange.caller
         try:
             await self._carry(exchange, target)

@@ -116,7 +116,7 @@ class Sender:
             b"%b %b HTTP/1.1\r\n" % (request.method.encode(), target),
             b"Host: %b\r\n" % (host or endpoint.address).encode("utf-8", "surrogateescape"),
             *pass_request(request.raw_headers, _dropped(exchange)),
-            *forward_lines(request.remote or "", host, exchange.destination.prefix),
+            *forward_lines(exchange.peer, exchange.scheme, host, exchange.destination.prefix),
             b"X-Request-Id: %b\r\n" % exchange.request_id.encode(),
             b"traceparent: %b\r\n" % exchange.trace.header,
             *self._framing(request),
@@ -144,4 +144,5 @@ def wants_upgrade(request: web.BaseRequest) -> bool:
 
 def _dropped(exchange: Exchange) -> frozenset[bytes]:
     keyed = {b"authorization"} if exchange.is_keyed else set()
-    return frozenset(keyed if exchange.trace.parent_id else keyed | {b"tracestate"})
+    is_joined = exchange.trace.parent_id or exchange.is_admitted
+    return frozenset(keyed if is_joined else keyed | {b"tracestate"})

@@ -25,6 +25,12 @@ class Trace:
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}".encode()
 
 
+def read_trace(header: str) -> Trace | None:
+    """Return the trace of a traceparent that this gateway wrote itself; None if it is none."""
+    match = _PARENT.fullmatch(header.encode())
+    return Trace(match[2].decode(), match[3].decode(), "", match[4].decode()) if match else None
+
+
 def derive_trace(parents: Sequence[bytes], make_hex: Callable[[int], str]) -> Trace:
     """Return the trace of a request with these traceparent headers; `make_hex(n)` gives n random bytes in hexadecimal.
 
