@@ -88,7 +88,7 @@ class RequestContract(EngineFixture):
         raw = await bench.raw(b"GET /m/ HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n")
         head = raw.partition(b"\r\n\r\n")[0]
         assert head.startswith(b"HTTP/1.1 %d As Said\r\n" % status)
-        assert b"\r\nX-A: 1\r\nX-A: 2\r\n" in head
+        assert b"\r\nx-a: 1\r\nx-a: 2\r\n" in head.lower()  # an engine may write names in lower case
         assert (await bench.record()).status == status
 
     @scenario
@@ -245,14 +245,13 @@ class RequestContract(EngineFixture):
         "request_bytes",
         [
             b"GET /m/ HTTP/1.1\r\nHost: g\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-            b"POST /m/ HTTP/1.1\r\nHost: g\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             b"GET /m/ HTTP/1.1\r\nHost: g\r\nX y: z\r\n\r\n",
             b"GET /m/ HTTP/1.1\r\nHost: g\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
             b"GET /m/" + b"y" * 100_000 + b" HTTP/1.1\r\nHost: g\r\n\r\n",
             b"GET /m/ HTTP/1.1\r\nHost: g\r\nX: a\0b\r\n\r\n",
             b"nonsense\r\n\r\n",
         ],
-        ids=["two lengths", "length and chunks", "space in a name", "huge header", "huge target", "NUL", "nonsense"],
+        ids=["two lengths", "space in a name", "huge header", "huge target", "NUL", "nonsense"],
     )
     @scenario
     async def test_nonsense_is_refused_and_the_connection_closed(self, request_bytes: bytes, bench: Bench) -> None:
@@ -261,6 +260,23 @@ class RequestContract(EngineFixture):
         assert raw.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")) and raw.count(b"HTTP/1") == 1, raw[:200]
         assert json.loads(raw.partition(b"\r\n\r\n")[2])["code"] == "malformed"
         assert model.requests == 0
+
+    @scenario
+    async def test_a_length_beside_chunks_smuggles_nothing(self, bench: Bench) -> None:
+        """Refused, or read as chunks by everybody: then the model is told of no length, and nothing may follow."""
+        model = await bench.serve()
+        follower = b"GET /m/smuggled HTTP/1.1\r\nHost: g\r\n\r\n"
+        raw = await bench.raw(
+            b"POST /m/ HTTP/1.1\r\nHost: g\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            + follower
+        )
+        assert raw.count(b"HTTP/1.") == 1  # `raw` ends with the connection
+        if raw.startswith(b"HTTP/1.1 200"):
+            seen = json.loads(raw.partition(b"\r\n\r\n")[2])
+            assert values(seen["headers"], "Content-Length") == [] and seen["length"] == 0
+            assert model.requests == 1
+        else:
+            assert raw.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400")) and model.requests == 0
 
     @scenario
     async def test_an_old_caller_gets_no_chunks(self, bench: Bench) -> None:
@@ -275,7 +291,8 @@ class RequestContract(EngineFixture):
         await bench.serve(handler)
         raw = await bench.raw(b"GET /m/ HTTP/1.0\r\n\r\n")
         head, _, body = raw.partition(b"\r\n\r\n")
-        assert body == b"hello world" and b"Transfer-Encoding" not in head and b"Connection: close" in head
+        assert body == b"hello world"
+        assert b"transfer-encoding" not in head.lower() and b"connection: close" in head.lower()
 
     @scenario
     async def test_requests_can_be_pipelined(self, bench: Bench) -> None:

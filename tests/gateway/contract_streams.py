@@ -417,7 +417,7 @@ class WebSocketContract(EngineFixture):
     async def test_the_model_may_speak_first_and_vanish(self, bench: Bench) -> None:
         async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             head = await read_head(reader)
-            assert b"\r\nUpgrade: websocket\r\n" in head and b"\r\nConnection: Upgrade\r\n" in head
+            assert b"\r\nupgrade: websocket\r\n" in head.lower() and b"\r\nconnection: upgrade\r\n" in head.lower()
             writer.write(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x02hi")
             await writer.drain()
 
@@ -426,7 +426,7 @@ class WebSocketContract(EngineFixture):
             b"GET /m/ HTTP/1.1\r\nHost: g\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
-        assert raw.endswith(b"\r\n\r\n\x81\x02hi") and b"\r\nUpgrade: websocket\r\n" in raw
+        assert raw.endswith(b"\r\n\r\n\x81\x02hi") and b"\r\nupgrade: websocket\r\n" in raw.lower()
         assert (await bench.record()).status == 101
 
     @scenario
