@@ -47,10 +47,10 @@ server.serve_forever()
 """
 
 
-def make_model(folder: Path, manifest: str = "", code: str = MODEL) -> Path:
-    """Write a model's folder."""
+def make_model(folder: Path, manifest: str = "", code: str = MODEL, python: str = sys.executable) -> Path:
+    """Write a model's folder; `python` is the interpreter where the model runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "start.sh").write_text(f"#!/bin/sh\nexec '{sys.executable}' -S model.py\n")
+    (folder / "start.sh").write_text(f"#!/bin/sh\nexec '{python}' -S model.py\n")
     (folder / "model.py").write_text(textwrap.dedent(code))
     if manifest:
         (folder / "serai.yaml").write_text(manifest)

@@ -1,0 +1,118 @@
+"""Serai itself as Nomad jobs, by the files in jobspecs/: validated for every driver, and run for real."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.live import leftovers
+from tests.live.agent import Agent
+from tests.live.conftest import AgentFactory
+from tests.system.installation import ROOT, Installation, make_model
+from tests.system.load import Load
+from tests.waiting import eventually
+
+JOBSPECS = ROOT / "jobspecs"
+SERVER, GATEWAY = "serai-server", "serai-gateway"
+MODELS = "models"
+
+
+@pytest.mark.parametrize("driver", ["raw_exec", "exec", "docker"])
+@pytest.mark.parametrize("job", [SERVER, GATEWAY])
+def test_jobspecs_are_valid(agent: Agent, job: str, driver: str) -> None:
+    done = agent.run("job", "validate", "-var", f"driver={driver}", str(JOBSPECS / f"{job}.nomad.hcl"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Job validation successful" in done.stdout
+
+
+def test_an_unknown_driver_is_refused(agent: Agent) -> None:
+    done = agent.run("job", "validate", "-var", "driver=java", str(JOBSPECS / f"{SERVER}.nomad.hcl"))
+    assert done.returncode != 0
+    assert "The driver has to be raw_exec, exec or docker." in done.stdout + done.stderr
+
+
+class JobInstallation(Installation):
+    """An installation whose server and gateway are jobs of an agent with ACLs."""
+
+    def __init__(self, folder: Path, agent: Agent) -> None:
+        super().__init__(folder)
+        self.agent = agent
+        self.log.touch()
+
+    def start(self) -> Installation:
+        """Follow the steps of jobspecs/README.md."""
+        self._nomad("namespace", "apply", MODELS)
+        policy = str(JOBSPECS / "serai-server.policy.hcl")
+        self._nomad("acl", "policy", "apply", "-namespace", "default", "-job", SERVER, SERVER, policy)
+        places = {"nomad_address": self.agent.address, "models_namespace": MODELS, "gateway_url": self.gateway}
+        self.run_job(SERVER, self.port, data=str(self.data), **places)
+        self.wait(SERVER, f"{self.url}/healthz")
+        token = (self.data / "gateway.token").read_text().strip()
+        self._nomad("var", "put", f"nomad/jobs/{GATEWAY}", f"token={token}")
+        self.run_job(GATEWAY, self.gateway_port, data=str(self.folder / "gateway"))
+        self.wait(GATEWAY, f"{self.gateway}/-/healthz")
+        return self
+
+    def run_job(self, job: str, port: int, **variables: str) -> None:
+        values = {"driver": "raw_exec", "port": str(port), "command": json.dumps([sys.executable, "-m", "serai"])}
+        options = [f"-var={name}={value}" for name, value in (values | variables).items()]
+        self._nomad("job", "run", "-detach", *options, str(JOBSPECS / f"{job}.nomad.hcl"))
+
+    def wait(self, job: str, url: str) -> None:
+        try:
+            eventually(lambda: self._answers(url), 30, 0.1)
+        except AssertionError:
+            said = self.agent.run("alloc", "logs", "-stderr", "-job", job).stdout
+            raise AssertionError(f"{url} does not answer: {self.agent.api.events(job)}\n{said[-2000:]}") from None
+
+    def process(self, job: str) -> psutil.Process:
+        """Return the task's process."""
+        part = job.removeprefix("serai-")
+        found = [
+            process
+            for process in leftovers.processes(self.agent.folder)
+            if process.cmdline()[1:4] == ["-m", "serai", part]
+        ]
+        assert len(found) == 1, found
+        return found[0]
+
+    def _nomad(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        done = self.agent.run(*arguments)
+        assert done.returncode == 0, f"nomad {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done
+
+
+@pytest.fixture
+def installed(fresh_agent: AgentFactory, tmp_path: Path) -> Iterator[JobInstallation]:
+    folders = {SERVER.removesuffix("-server"): tmp_path / "data", GATEWAY: tmp_path / "gateway"}
+    for folder in folders.values():
+        folder.mkdir()
+    agent = fresh_agent(acl=True, host_volumes=folders)
+    yield JobInstallation(tmp_path, agent)
+
+
+def test_serai_runs_itself_on_nomad(installed: JobInstallation, tmp_path: Path) -> None:
+    """Server and gateway are jobs; a model runs beside them; a killed server comes back and finds it."""
+    installed.start()
+    installed.deploy(make_model(tmp_path / "echo", python="python3"))
+    version, replica = installed.get("/echo/").split()
+    assert version == "1"
+    carried = installed.process(GATEWAY)
+    with Load(installed.gateway, "/echo/", threads=2, pause_s=0.01).running() as load:
+        killed = installed.process(SERVER)
+        killed.kill()
+        eventually(lambda: installed.process(SERVER).pid != killed.pid, 30, 0.1)
+        installed.wait(SERVER, f"{installed.url}/healthz")
+        served = load.count
+        eventually(lambda: load.count > served + 10)
+    assert not load.failures
+    assert installed.process(GATEWAY) == carried, "the gateway went on"
+    status = json.loads(installed.run("status", "echo", "--json").stdout)
+    assert status["state"] == "running"
+    assert installed.get("/echo/").split() == ["1", replica]
