@@ -33,7 +33,4 @@ def escape_markdown(text: str) -> str:
 
 def _describe(workload: Workload, owner: str) -> str:
     of = f", owner {escape_markdown(owner[:200])}" if owner else ""
-    return (
-        f"**{workload.deployment}** version {workload.version}{of}. A model deployed by Serai, which sets right what"
-        " is changed here: scale, stop and update it there."
-    )
+    return f"**{workload.deployment}** version {workload.version}{of}. Scale, stop and update it in Serai, not here."

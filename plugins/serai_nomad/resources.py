@@ -46,7 +46,7 @@ def _make_cpu(cpu: Cpu | None, core_mhz: int, reserve_cores: bool) -> dict[str, 
         return {"CPU": DEFAULT_MHZ}
     if cpu.mhz is not None:
         return {"CPU": max(cpu.mhz, 1)}
-    cores = cpu.cores or 0.0
+    cores = float(cpu.cores or 0)
     if reserve_cores and cores.is_integer():
         return {"Cores": int(cores)}
     return {"CPU": max(math.ceil(cores * core_mhz), 1)}
