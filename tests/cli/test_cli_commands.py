@@ -90,6 +90,7 @@ def test_looking(serai: Serai, echo: str) -> None:
     assert {event["deployment"] for event in serai.json("events", echo)} == {echo}
     assert serai.json("capacity")["nodes"]
     assert "CORES" in serai("capacity").stdout
+    assert serai.json("capacity", "--pool", "nowhere") == {"gpus": [], "nodes": []}
     assert "local" in serai("plugins").stdout
     assert serai.json("plugins")[0]["name"] == "local"
 
@@ -176,7 +177,7 @@ def test_not_yet_exits_with_4_and_goes_on(serai: Serai, tmp_path: Path) -> None:
 
 def test_dry_run_changes_nothing(serai: Serai, tmp_path: Path) -> None:
     folder = make_model(tmp_path / "dry", "resources: {memory: 64MiB}\n", MODEL)
-    assert "It fits now: 1 of the replicas would get a place at once" in serai("deploy", folder, "--dry-run").stdout
+    assert "It fits now: 1 replica would get a place at once" in serai("deploy", folder, "--dry-run").stdout
     assert serai.json("deploy", folder, "--dry-run")["verdict"] == "now"
     (folder / "serai.yaml").write_text("resources: {memory: 900TiB}\n")
     assert serai.json("deploy", folder, "--dry-run", code=3)["verdict"] == "never"

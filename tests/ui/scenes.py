@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from serai.domain.observation import Phase, Stream
 from serai.domain.reasons import make_reason
 from serai.plugin.testing.fakes import Script
@@ -64,9 +66,12 @@ def set_chat(stage: Stage) -> None:
 
 def set_others(stage: Stage) -> None:
     show = stage.scheduler
-    show.waiting["whisper-large-v1"] = make_reason(
-        "gpu-taken", "2 GPUs of the kind A100 are asked for; 4 exist, 0 are free: chat-llm holds 3, embeddings 1."
+    text = (
+        "It needs 2 GPUs matching 'A100': 1 of the 2 nodes of the node pool gpu has such GPUs; 1 of 4 is free:"
+        " held by chat-llm-v2 (2), others (1)."
     )
+    funnel = (("in the node pool gpu", 2), ("with such GPUs", 1), ("that accept work", 1), ("with free GPUs", 0))
+    show.waiting["whisper-large-v1"] = replace(make_reason("gpu-taken", text), funnel=funnel)
     stage.deploy("whisper-large", resources={"gpu": {"count": 2, "model": "A100"}}, replicas=1)
     stage.deploy("embeddings", replicas=4)
     late = make_reason("checking", "GET /healthz on port 41233 answers 503: index is loading.")

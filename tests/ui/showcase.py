@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from serai.domain.observation import GpuUnit, GpuUsage, NodeCapacity, Observation, Phase, Replica, Usage
+from serai.domain.observation import (
+    OTHER,
+    GpuUnit,
+    GpuUsage,
+    NodeCapacity,
+    NodeStatus,
+    Observation,
+    Phase,
+    Replica,
+    Usage,
+)
 from serai.domain.reasons import Reason
 from serai.plugin import PluginContext, Scheduler, hookimpl
 from serai.plugin.testing.fakes import FakeScheduler
@@ -37,13 +47,15 @@ class Showcase(FakeScheduler):
         return [self._use(sample, place) for place, sample in enumerate(super().usage(ids))]
 
     def capacity(self) -> list[NodeCapacity]:
-        taken = ["chat-llm-v2", "chat-llm-v2", "chat-llm-v3", ""]
+        taken = ["chat-llm-v2", "chat-llm-v2", OTHER, ""]
         units = tuple(GpuUnit(f"gpu-{n}", "A100", 80 * GIB, taken[n]) for n in range(4))
-        sick = tuple(GpuUnit(f"gpu-{n}", "L4", 24 * GIB, "", healthy=n != 1) for n in range(2))
+        lost = GpuUnit("gpu-1", "L4", 24 * GIB, "chat-llm-v3", healthy=False, problem="fell off the bus")
+        sick = (GpuUnit("gpu-0", "L4", 24 * GIB), lost)
+        draining, gpu = NodeStatus.DRAINING, ("gpu", "dc1", "a100")
         return [
-            NodeCapacity("gpu-01", 64.0, 38.0, 512 * GIB, 301 * GIB, units),
-            NodeCapacity("gpu-02", 32.0, 4.0, 128 * GIB, 12 * GIB, sick),
-            NodeCapacity("cpu-01", 48.0, 17.5, 256 * GIB, 61 * GIB),
+            NodeCapacity("cpu-01", 48.0, 17.5, 256 * GIB, 61 * GIB, pool="default", datacenter="dc1"),
+            NodeCapacity("gpu-01", 64.0, 38.0, 512 * GIB, 301 * GIB, units, NodeStatus.READY, *gpu),
+            NodeCapacity("gpu-02", 32.0, 4.0, 128 * GIB, 12 * GIB, sick, draining, "gpu", "dc1"),
         ]
 
     def _dress(self, id: str, observation: Observation) -> Observation:

@@ -59,7 +59,16 @@ def test_an_empty_server_teaches(stage: Stage, looked: Watched) -> None:
 def test_no_width_scrolls_sideways(busy: Stage, looked: Watched, width: int) -> None:
     sign_in(looked.page.context, busy.url, busy.token)
     looked.page.set_viewport_size({"width": width, "height": 900})
-    for path in ("/", "/d/ocr", "/d/digits/versions", "/d/chat-llm/versions/2", "/d/digits/logs", "/d/digits/test"):
+    paths = (
+        "/",
+        "/d/ocr",
+        "/d/digits/versions",
+        "/d/chat-llm/versions/2",
+        "/d/digits/logs",
+        "/d/digits/test",
+        "/capacity",
+    )
+    for path in paths:
         looked.page.goto(busy.url + path)
         assert overflow(looked.page) <= 0, path
 

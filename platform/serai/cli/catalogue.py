@@ -24,7 +24,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "logs": "logs:logs",
         "metrics": "metrics:metrics",
         "events": "installation:events",
-        "capacity": "installation:capacity",
+        "capacity": "capacity:capacity",
         "plugins": "installation:plugins",
     },
     "Try": {"call": "call:call"},

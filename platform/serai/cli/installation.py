@@ -1,13 +1,10 @@
-"""`serai events`, `serai capacity`, `serai plugins`: the installation as a whole."""
+"""`serai events`, `serai plugins`: the installation as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
-
-from serai.domain.quantity import format_bytes
 
 from .session import Session, connected
 from .words import clean, format_local
@@ -43,33 +40,6 @@ def _show_events(session: Session, found: list[Any]) -> None:
         actor = f"  by {clean(event['actor'])}" if event.get("actor") else ""
         what = f"{event['deployment']}{version}  {event['kind']}  {clean(event.get('text') or '')}".rstrip()
         session.out.say(f"{format_local(event['at'])}  {what}{click.style(actor, dim=True)}")
-
-
-@click.command()
-@connected
-def capacity(session: Session) -> None:
-    """Show what machines have, and who holds it."""
-    found = session.client.load_capacity()
-    if session.out.as_json:
-        session.out.document(found)
-        return
-    rows = [
-        (
-            node["name"],
-            f"{node['cores_taken']:g}/{node['cores']:g}",
-            f"{format_bytes(node['memory_taken'])} of {format_bytes(node['memory'])}",
-            "\n".join(_describe_gpus(node["gpus"])) or "-",
-        )
-        for node in found["nodes"]
-    ]
-    session.out.table(("NODE", "CORES TAKEN", "MEMORY TAKEN", "GPUS"), rows)
-
-
-def _describe_gpus(gpus: list[Mapping[str, Any]]) -> Iterator[str]:
-    for gpu in gpus:
-        memory = f" {format_bytes(gpu['memory'])}" if gpu.get("memory") else ""
-        use = "unhealthy" if not gpu["healthy"] else gpu["taken_by"] or "free"
-        yield f"{gpu['id']} {clean(gpu['model'])}{memory}: {use}"
 
 
 @click.command()

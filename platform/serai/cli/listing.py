@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -116,11 +116,18 @@ def _show_version(out: Output, value: Mapping[str, Any]) -> None:
         out.table(("  REPLICA", "PHASE", "SINCE", "NODE", "GPUS", "REASON"), rows)
 
 
+def describe_funnel(steps: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many machines are left after each step: `Machines: 5 in the pool gpu > 2 with such GPUs > 0 ...`."""
+    return "Machines: " + " > ".join(f"{step['nodes']} {clean(step['step'])}" for step in steps)
+
+
 def explain(reason: Mapping[str, Any] | None) -> Iterator[str]:
     """Yield the lines of a reason: the sentence, what would help, exit code, the last lines of the log."""
     if not reason:
         return
     yield reason_text(reason)
+    if reason.get("funnel"):
+        yield describe_funnel(reason["funnel"])
     if reason.get("help"):
         yield f"What helps: {clean(reason['help'])}"
     if reason.get("exit_code") is not None:

@@ -150,9 +150,9 @@ class Client:
         """Return `{login, permissions}` of the token in use."""
         return cast(JsonObject, self._get("/whoami"))
 
-    def load_capacity(self) -> JsonObject:
-        """Return `{nodes: [...]}`: what each machine has, and what is promised."""
-        return cast(JsonObject, self._get("/capacity"))
+    def load_capacity(self, pool: str | None = None) -> JsonObject:
+        """Return `{gpus: [...], nodes: [...]}`: what each machine (of a node pool) has, and what is promised."""
+        return cast(JsonObject, self._get("/capacity", {"pool": pool}))
 
     def list_plugins(self) -> list[JsonObject]:
         return cast(list[JsonObject], self._get_list("/plugins"))

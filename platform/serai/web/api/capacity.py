@@ -6,11 +6,13 @@ from serai.plugin.identity import Permission
 from serai.web.dump import dump_capacity
 from serai.web.endpoint import Answer, Call, Resource
 from serai.web.shapes.answers import CapacityAnswer
+from serai.web.shapes.queries import CapacityQuery
 
 resource = Resource("capacity", "The machines: what they have, and what is taken.")
 
 
 @resource.on("GET", "/capacity", Permission.READ, {200: CapacityAnswer}, refuses=(501, 502, 503))
-def read_capacity(call: Call) -> Answer:
+def read_capacity(call: Call, query: CapacityQuery) -> Answer:
     """Tell what each machine has and what is promised, and what its GPUs come to."""
-    return Answer(dump_capacity(call.core.scheduler.capacity()))
+    nodes = call.core.scheduler.capacity()
+    return Answer(dump_capacity([node for node in nodes if query.pool in {None, node.pool}]))

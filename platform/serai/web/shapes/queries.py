@@ -80,6 +80,12 @@ class EventsQuery(WaitQuery):
     follow: Flag | None = Field(None, description="1: an endless text/event-stream, oldest first.")
 
 
+class CapacityQuery(Shape):
+    pool: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")] | None = Field(
+        None, description="Only machines of this node pool."
+    )
+
+
 class LogsQuery(Shape):
     replica: ReplicaId | None = Field(None, description="Only this replica.")
     stream: Stream | None = Field(None, description="Only this stream.")

@@ -1,12 +1,23 @@
-"""`/capacity`: each machine, what it has and what is taken, as far as the scheduler can tell."""
+"""`/capacity`: GPUs by model, then each machine with what it has and what is taken, as far as the scheduler tells."""
 
 from __future__ import annotations
 
 import flask
 from flask import Blueprint
 
-from serai.domain.errors import NotSupported, SchedulerError
+from serai.domain.capacity import find_gpu_state, total_gpus
+from serai.domain.errors import Invalid, NotSupported, SchedulerError
+from serai.domain.names import parse_workload_id
+from serai.domain.observation import NodeCapacity, NodeStatus
 from serai.reconcile.core import Core
+
+STATUS_WORDS = {
+    NodeStatus.READY: "ready",
+    NodeStatus.DRAINING: "being drained",
+    NodeStatus.INELIGIBLE: "takes no work",
+    NodeStatus.DISCONNECTED: "disconnected",
+    NodeStatus.DOWN: "down",
+}
 
 
 class CapacityPage:
@@ -17,9 +28,35 @@ class CapacityPage:
         ui.get("/capacity", endpoint="capacity")(self.show)
 
     def show(self) -> str:
+        """Show all machines, or with `?pool=` those of a pool."""
         index = self._core.changes.index()
+        nodes, problem = self._load()
+        pool = flask.request.args.get("pool", "")
+        pools = sorted({node.pool for node in nodes})
+        shown = [node for node in nodes if pool in {"", node.pool}]
+        return flask.render_template(
+            "serai/capacity.html",
+            nodes=shown,
+            totals=total_gpus(shown),
+            pools=pools if len(pools) > 1 else [],
+            pool=pool,
+            problem=problem,
+            index=index,
+            gpu_state=find_gpu_state,
+            deployment_of=find_deployment,
+            words=STATUS_WORDS,
+        )
+
+    def _load(self) -> tuple[list[NodeCapacity], str]:
         try:
-            nodes, problem = self._core.scheduler.capacity(), None
+            return self._core.scheduler.capacity(), ""
         except (NotSupported, SchedulerError) as error:
-            nodes, problem = [], error.message
-        return flask.render_template("serai/capacity.html", nodes=nodes, problem=problem, index=index)
+            return [], error.message
+
+
+def find_deployment(workload: str) -> str:
+    """Return the deployment of a workload, "" for what is not ours."""
+    try:
+        return parse_workload_id(workload)[0]
+    except Invalid:
+        return ""
