@@ -50,18 +50,17 @@ class NomadApi(ListCalls, JobCalls):
         None too if the node does not know the allocation (any more).
         """
         try:
-            answer = self._relayed(f"/v1/client/allocation/{quote_id(id)}/checks", CHECKS_S)
+            return self.ask("GET", f"/v1/client/allocation/{quote_id(id)}/checks", read_s=CHECKS_S)
         except (NotFound, NoAnswer):
             return None
         except SchedulerUnavailable as error:
             if error.code == NODE_UNREACHABLE:
                 return None
             raise
-        return as_mapping(answer)
 
     def allocation_stats(self, id: str) -> Json:
         """Return a replica's statistics; see usage.py. Raise NotFound where its node does not know it (any more)."""
-        return as_mapping(self._relayed(f"/v1/client/allocation/{quote_id(id)}/stats", RELAYED_S))
+        return self.ask("GET", f"/v1/client/allocation/{quote_id(id)}/stats", read_s=RELAYED_S)
 
     def stop_allocation(self, id: str) -> Json:
         """Stop a replica; Nomad makes another in its place."""
@@ -84,7 +83,7 @@ class NomadApi(ListCalls, JobCalls):
 
     def node_stats(self, id: str) -> Json:
         """Return the statistics of a node, all its devices among them."""
-        return as_mapping(self._relayed("/v1/client/stats", RELAYED_S, node_id=id))
+        return self.ask("GET", "/v1/client/stats", {"node_id": id}, read_s=RELAYED_S)
 
     def services(self, name: str) -> tuple[Json, ...]:
         """Return the registrations of a service: AllocID, Address, Port; () for an unknown one."""
@@ -117,7 +116,7 @@ class NomadApi(ListCalls, JobCalls):
 
     def jwks(self) -> Json:
         """Return the public keys that sign workload identities."""
-        return as_mapping(self.call("GET", "/.well-known/jwks.json").json())
+        return self.ask("GET", "/.well-known/jwks.json")
 
     def acl_self(self) -> Json:
         """Return the ACL token in use. Raise SchedulerError `permission-denied` for an unknown one."""
@@ -131,7 +130,7 @@ class NomadApi(ListCalls, JobCalls):
 
     def agent_health(self) -> Json:
         """Return `{"server": {"ok": true}, ...}`, open to all. Raise SchedulerUnavailable if it is not ok."""
-        return as_mapping(self.call("GET", "/v1/agent/health").json())
+        return self.ask("GET", "/v1/agent/health")
 
     def regions(self) -> tuple[str, ...]:
         """Return the names of the regions; open to all."""

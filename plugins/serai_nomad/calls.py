@@ -11,7 +11,7 @@ import nomad
 import requests
 from nomad.api.exceptions import BaseNomadException
 
-from serai.domain.errors import SchedulerUnavailable
+from serai.domain.errors import Invalid, SchedulerUnavailable
 
 from .facts import Json
 from .session import CONNECT_S, ORIGIN, READ_S, AgentSession
@@ -54,6 +54,18 @@ class Calls:
                 method, ORIGIN + path, params=_plain(query), json=body, headers=headers, timeout=(CONNECT_S, read_s)
             )
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        read_s: float = READ_S,
+    ) -> Json:
+        """Return the object that answers a request, {} for null."""
+        with speaking():
+            return as_mapping(self.call(method, path, query, body, read_s).json())
+
     def open_stream(
         self, path: str, query: Mapping[str, object], read_s: float
     ) -> AbstractContextManager[requests.Response]:
@@ -66,11 +78,6 @@ class Calls:
             query |= {"index": index, "wait": f"{wait_s:g}s"}
             read_s += wait_s * 17 / 16  # Nomad spreads the ends of waits by a sixteenth
         return read_listing(self.call("GET", path, query, read_s=read_s))
-
-    def _relayed(self, path: str, read_s: float, **query: object) -> Any:
-        """Return what a node says, through whichever agent."""
-        with speaking():
-            return self.call("GET", path, query, read_s=read_s).json()
 
 
 @contextmanager
@@ -86,7 +93,9 @@ def speaking() -> Iterator[None]:
 
 
 def quote_id(id: str, safe: str = "") -> str:
-    """Return an id as it stands in a path: one with `?`, `/` or `#` must not become another call."""
+    """Return an id as it stands in a path: one with `?`, `/` or `#` must not become another call. Raise Invalid."""
+    if id in {"", ".", ".."}:
+        raise Invalid(f"{id!r} is no id in Nomad", "id")
     return quote(id, safe=safe)
 
 

@@ -61,7 +61,7 @@ class JobCalls(Calls):
         body: dict[str, Any] = {"Count": count, "Target": {"Group": group}, "Message": message}
         if enforce_index is not None:
             body |= {"EnforceIndex": True, "JobModifyIndex": enforce_index}
-        return as_mapping(self.call("PUT", f"/v1/job/{quote_id(id)}/scale", body=body).json())
+        return self.ask("PUT", f"/v1/job/{quote_id(id)}/scale", body=body)
 
     def deregister(self, id: str, purge: bool = False) -> Json:
         """Stop a job, with `purge` forget it and its allocations at once. Fine for an unknown job (EvalID empty)."""
@@ -71,7 +71,7 @@ class JobCalls(Calls):
     def evaluate(self, id: str) -> Json:
         """Have Nomad try again to place what is missing of a job. Raise NotFound for an unknown job."""
         body = {"JobID": id, "EvalOptions": {}}
-        return as_mapping(self.call("PUT", f"/v1/job/{quote_id(id)}/evaluate", body=body).json())
+        return self.ask("PUT", f"/v1/job/{quote_id(id)}/evaluate", body=body)
 
     def plan(self, job: Json, diff: bool = False) -> Json:
         """Return what registering this would do: FailedTGAllocs, Annotations, CreatedEvals, Warnings, Diff."""
@@ -97,7 +97,7 @@ class JobCalls(Calls):
         """
         lines = [f"{name} = {_hcl_value(value)}\n" for name, value in (variables or {}).items()]
         body = {"JobHCL": text, "Variables": "".join(lines), "Canonicalize": canonicalize}
-        return as_mapping(self.call("POST", "/v1/jobs/parse", body=body).json())
+        return self.ask("POST", "/v1/jobs/parse", body=body)
 
 
 def _hcl_value(value: object) -> str:

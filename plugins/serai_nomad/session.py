@@ -25,7 +25,7 @@ from .acl_token import TokenSource
 from .agent_errors import Refusal, derive_refusal
 from .connection_errors import Failure, derive_failure, make_error
 from .settings import NomadSettings
-from .tls import mount_adapters, read_cert, read_verify
+from .tls import close_adapters, mount_adapters, read_cert, read_verify
 
 # Stands for whichever agent answers, in addresses that are given to this session.
 ORIGIN = "http://nomad"
@@ -92,7 +92,7 @@ class AgentSession(requests.Session):
     def close(self) -> None:
         """End pauses, refuse further requests and close the connections that are kept."""
         self._closed.set()
-        super().close()
+        close_adapters(self)
 
     def _persist(self, request: requests.PreparedRequest, manner: _Manner) -> requests.Response:
         until, pause_s = time.monotonic() + PATIENCE_S, _FIRST_PAUSE_S

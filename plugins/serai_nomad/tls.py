@@ -1,4 +1,4 @@
-"""Certificates of the connection to Nomad: what is checked, and against which name."""
+"""Connections to Nomad: how many are kept, which certificates are checked, and against which name."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ def mount_adapters(session: requests.Session, settings: NomadSettings) -> None:
     if not settings.tls.verify:
         log.warning("plugin.nomad.tls.verify is off: whoever stands between could read the token")
         warnings.filterwarnings("ignore", category=urllib3.exceptions.InsecureRequestWarning)
+
+
+def close_adapters(session: requests.Session) -> None:
+    """Close the kept connections now; urllib3 by itself waits until nothing, and no traceback, refers to them."""
+    for adapter in session.adapters.values():
+        manager = getattr(adapter, "poolmanager", None)
+        pools = [] if manager is None else [manager.pools.get(key) for key in manager.pools.keys()]  # noqa: SIM118
+        for pool in filter(None, pools):
+            pool.close()
+        adapter.close()
 
 
 def read_verify(tls: Tls) -> bool | str:

@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback in the place of a Nomad agent: it says what a test tells it and keeps what it heard."""
+"""A small HTTP server on loopback in the place of a Nomad agent: it says what a test tells it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class StandIn:
             def do_GET(self) -> None:
                 stand_in.answer(self)
 
-            do_PUT = do_POST = do_DELETE = do_GET
+            do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815 - the names are http.server's
 
             def log_message(self, *args: object) -> None:
                 """Say nothing."""

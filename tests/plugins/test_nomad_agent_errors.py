@@ -85,7 +85,7 @@ def test_wrong_jobs_as_recorded() -> None:
 
 
 def test_denials_as_recorded() -> None:
-    """Every 403, and every 500 of a token that is no good, is one error with one code that names a right or the token."""
+    """Every 403, and every 500 of a token that is no good, is one error that names a right or the token."""
     denied = [row for row in load_responses("19-acl") if row["status"] == 403 or _is_bad_token(row)]
     for row in denied:
         error = derive_refusal(row["method"], row["path"], row["status"], row["body"]).error
@@ -137,9 +137,8 @@ SENTENCES = [
         "Missing job ID; Missing job name",
     ),
     (
-        "1 error occurred:\n\t* Task group model validation failed: 1 error occurred:\n"
-        "\t* Task group count can't be negative\n\n\n\n",
-        "Task group model validation failed: Task group count can't be negative",
+        "1 error occurred:\n\t* Task group model invalid: 1 error occurred:\n\t* Group count can't be negative\n\n\n\n",
+        "Task group model invalid: Group count can't be negative",
     ),
     ('1 warning:\n\n* group "model" defines services, but ...', 'group "model" defines services, but ...'),
     ("job not found", "job not found"),
