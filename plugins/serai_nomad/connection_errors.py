@@ -35,6 +35,8 @@ class Failure:
 def derive_failure(address: str, error: Exception, tls: Tls) -> Failure:
     """Return what an exception of requests or urllib3 says about the agent at `address`."""
     reason = _root(error)
+    if type(error) is OSError:  # requests looks for the files of certificates before it connects
+        return Failure(f"{address} was not asked, as a file of plugin.nomad.tls is wrong: {error}", was_sent=False)
     if isinstance(error, requests.exceptions.SSLError) or isinstance(reason, urllib3.exceptions.SSLError):
         return Failure(f"{address}: {_describe_tls(str(reason), tls)}", was_sent=False)
     # Before time-outs: this one is a ConnectTimeoutError, too. Names that cannot be resolved are among them.
