@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +17,8 @@ from .reading import instant_of, mapping_of, nanoseconds_of, number_of, text_of
 from .replicas import Judged
 from .task_states import LONG_AGO
 from .wording import clock, seconds, sentence
+
+log = logging.getLogger(__name__)
 
 
 def explain_waiting(
@@ -45,8 +48,17 @@ def explain_blocked(evaluation: Json, definition: Json, cluster: ClusterFacts | 
     metrics = mapping_of(evaluation, "FailedTGAllocs")
     groups = [group for group in (metrics.get(GROUP), *metrics.values()) if isinstance(group, dict)]
     if groups:
-        return explain_placement(definition, groups[0], cluster)
+        return _explain_placement(definition, groups[0], cluster)
     return make_reason("scheduling", "Nomad's schedulers got in each other's way; it tries again by itself.")
+
+
+def _explain_placement(definition: Json, metrics: Json, cluster: ClusterFacts | None) -> Reason:
+    """A job of a shape that nobody expected must not hide the state of all the others: then less is said of it."""
+    try:
+        return explain_placement(definition, metrics, cluster)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        log.warning("cannot explain the placement of %s: %r", text_of(definition, "ID"), error)
+        return make_reason("no-capacity", "Nomad has found no place for it.")
 
 
 def _after(reason: Reason, missing: Sequence[Judged]) -> Reason:

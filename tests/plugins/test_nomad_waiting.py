@@ -80,6 +80,12 @@ def test_a_quota_is_named() -> None:
     )
 
 
+def test_a_job_that_nobody_can_read_still_waits(caplog: pytest.LogCaptureFixture) -> None:
+    odd: Any = {"ID": "whisper-v1", "TaskGroups": [{"Tasks": [{"Resources": {"Devices": [True]}, "Constraints": 1}]}]}
+    assert said(look(facts([], [blocked()], definition=odd))) == ("no-capacity", "Nomad has found no place for it.")
+    assert "cannot explain the placement of whisper-v1" in caplog.text
+
+
 def test_schedulers_in_each_others_way() -> None:
     code, text = said(look(facts([], [blocked(FailedTGAllocs=None)])))
     assert (code, text) == ("scheduling", "Nomad's schedulers got in each other's way; it tries again by itself.")
