@@ -1,19 +1,21 @@
 """What the checks of replicas last answered, and which replica is asked next: bookkeeping without any I/O.
 
 Nomad tells a check's result only to who asks the replica's client, one call a replica, and no event says that it has
-changed. So replicas on their way to ready are asked often, ready ones in turns, and both within a budget of calls a
-second: at 3,000 ready replicas each is looked at about once a minute, while the gateways, which feel a broken one
-with the next request, route around it. Probing the addresses ourselves was rejected: it would double the load on
-models, need a way from the server to every node's ports, and disagree with what people see in Nomad.
+changed; a port is probed by Serai itself (probe.py). So replicas on their way to ready are asked often, ready ones in
+turns, and both within a budget of calls a second: at 3,000 ready replicas each is looked at about once a minute, while
+the gateways, which feel a broken one with the next request, route around it. Probing HTTP paths ourselves, too, was
+rejected: Nomad's check runs on the replica's own node, goes on while we are away, and is what people see in Nomad.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from .facts import Json, Remembered
+from .probe import is_silent
 
 STRIKES = 3
 EAGER_S = 0.2
@@ -32,8 +34,6 @@ class _Seen:
     asked_at: float = float("-inf")
     stamp: float = -1.0
     strikes: int = 0
-    was_ready: bool = False
-    restarts_when_ready: int = 0
 
     @property
     def is_ready(self) -> bool:
@@ -47,21 +47,32 @@ class CheckBoard:
     answered so often: one slow answer of a busy model must not take it out of the routes.
     """
 
-    def __init__(self, calm_s: float) -> None:
+    def __init__(self, calm_s: float, clock: Callable[[], datetime]) -> None:
         self._calm_s = calm_s
+        self._clock = clock
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
+        self._memory: dict[str, Remembered] = {}
+        self._listed: dict[str, frozenset[str]] = {}
 
-    def watch(self, workload: str, allocations: dict[str, int]) -> None:
-        """Watch these running replicas of a workload, by their restarts so far, and forget its others."""
+    def watch(self, workload: str, running: Mapping[str, int], listed: Collection[str] = ()) -> None:
+        """Watch the running replicas of a workload, by their restarts so far, and no others of it.
+
+        What is remembered of a replica is kept while it is `listed`, running or not.
+        """
         with self._lock:
-            for gone in [id for id, seen in self._seen.items() if seen.workload == workload and id not in allocations]:
-                del self._seen[gone]
-            for id, restarts in allocations.items():
-                seen = self._seen.setdefault(id, _Seen(workload, restarts))
-                if seen.restarts != restarts:  # a new process: what the old one answered says nothing of it
-                    seen.restarts, seen.answer, seen.is_known = restarts, None, False
-                    seen.asked_at, seen.stamp, seen.strikes = float("-inf"), -1.0, 0
+            before = self._listed.get(workload, frozenset())
+            self._listed[workload] = frozenset(running) | frozenset(listed)
+            for gone in before - self._listed[workload]:
+                self._memory.pop(gone, None)
+            for ended in before - running.keys():
+                self._seen.pop(ended, None)
+            if not self._listed[workload]:
+                del self._listed[workload]
+            for id, restarts in running.items():
+                if id not in self._seen or self._seen[id].restarts != restarts:
+                    # a new process: what an old one answered says nothing of it
+                    self._seen[id] = _Seen(workload, restarts)
 
     def take(self, allocation: str, answer: Json | None, now: float) -> str | None:
         """Take an answer; return the workload if what counts has changed."""
@@ -70,11 +81,17 @@ class CheckBoard:
             if seen is None:
                 return None
             seen.asked_at = now
-            if not self._is_news(seen, answer):
+            if not self._is_news(seen, answer) or (seen.is_ready and is_silent(answer)):
                 return None
             before, was_known = seen.answer, seen.is_known
+            if has_passed(answer) and not seen.is_ready:
+                self._memory[allocation] = Remembered(True, seen.restarts, self._clock())
             self._judge(seen, answer)
             return None if was_known and before == seen.answer else seen.workload
+
+    def workload_of(self, allocation: str) -> str | None:
+        with self._lock:
+            return seen.workload if (seen := self._seen.get(allocation)) else None
 
     def answers(self, allocations: Collection[str]) -> dict[str, Json | None]:
         """Return what counts, of those replicas that have been asked."""
@@ -84,11 +101,7 @@ class CheckBoard:
     def remembered(self, allocations: Collection[str]) -> dict[str, Remembered]:
         """Return what was seen of replicas that were ready."""
         with self._lock:
-            return {
-                id: Remembered(True, seen.restarts_when_ready)
-                for id in allocations
-                if (seen := self._seen.get(id)) and seen.was_ready
-            }
+            return {id: self._memory[id] for id in allocations if id in self._memory}
 
     def due(self, now: float, at_most: int) -> list[str]:
         """Return the replicas to ask now, those on their way to ready first, each group the longest waiting first."""
@@ -121,8 +134,6 @@ class CheckBoard:
     def _judge(self, seen: _Seen, answer: Json | None) -> None:
         passed = has_passed(answer)
         seen.strikes = 0 if passed else seen.strikes + 1
-        if passed:
-            seen.was_ready, seen.restarts_when_ready = True, seen.restarts
         if passed or not seen.is_ready or seen.strikes >= STRIKES:
             seen.answer = answer
         seen.is_known = True

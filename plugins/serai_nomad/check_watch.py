@@ -1,4 +1,4 @@
-"""The thread that asks Nomad for the checks of replicas, as the board says, and tells what has changed."""
+"""The thread that asks for the checks of replicas, as the board says, and tells what has changed."""
 
 from __future__ import annotations
 

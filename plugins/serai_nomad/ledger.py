@@ -13,7 +13,7 @@ from serai.domain.errors import NotFound
 
 from .api import NomadApi
 from .facts import Json
-from .names import digest_of, is_ours
+from .names import digest_of, is_ours, probe_of
 from .places import Places
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,8 @@ class KnownJob:
     """One job of ours. `marks` are the indexes that tell whether its allocations or open evaluations have moved.
 
     `evaluations` are all of the job's while it is short of replicas, else at least the open ones. `definition` is {}
-    where a long list of jobs was read and this one needed no closer look.
+    where a long list of jobs was read and this one needed no closer look. `probe_s` is the time-out of the probe that
+    Serai makes itself, None where Nomad checks.
     """
 
     id: str
@@ -45,6 +46,7 @@ class KnownJob:
     allocations: tuple[Json, ...] = ()
     evaluations: tuple[Json, ...] = ()
     marks: frozenset[tuple[str, int]] = frozenset()
+    probe_s: float | None = None
 
     @property
     def is_short(self) -> bool:
@@ -178,6 +180,7 @@ def _make_known(definition: Json) -> KnownJob:
         id=definition["ID"],
         digest=digest_of(definition.get("Meta")),
         count=0 if stopped else int(groups[0].get("Count") or 0),
+        probe_s=probe_of(definition.get("Meta")),
         is_stopped=stopped,
         version=int(definition.get("Version") or 0),
         create_index=int(definition.get("CreateIndex") or 0),
@@ -193,6 +196,7 @@ def _make_listed(stub: Json, status: Json) -> KnownJob:
         id=stub["ID"],
         digest=digest_of(stub.get("Meta")),
         count=0 if stopped else int(status.get("GroupCountSum") or 0),
+        probe_s=probe_of(stub.get("Meta")),
         is_stopped=stopped,
         version=int(status.get("Version") or 0),
         create_index=int(stub.get("CreateIndex") or 0),

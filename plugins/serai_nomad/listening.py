@@ -23,7 +23,7 @@ _NODES_EVERY_S = 2.0
 
 
 class Listening:
-    """Turns events into hints between `start` and `close`. An event may be wrong, doubled or lost: sweeps are the truth."""
+    """Turns events into hints between `start` and `close`. Events may be doubled or lost: sweeps are the truth."""
 
     def __init__(
         self, api: NomadApi, stream: EventStream, observer: Observer, ledger: Ledger, cluster: ClusterView, hints: Hints

@@ -98,7 +98,7 @@ class Observer:
     def _ask_unasked(self, jobs: Collection[KnownJob]) -> None:
         now = datetime.now(UTC)
         for job in jobs:
-            self._board.watch(job.id, _running(job))
+            self._board.watch(job.id, _running(job), [stub["ID"] for stub in job.allocations])
         old = [
             stub["ID"] for job in jobs for stub in job.allocations if _is_running(stub) and _age_s(stub, now) > OLD_S
         ]
@@ -111,7 +111,7 @@ class Observer:
         kept = self._settled.get(job.id)
         if kept is not None and kept.job is job and kept.answers == answers:
             return kept.seen
-        facts = self._make_facts(job, answers, running)
+        facts = self._make_facts(job, answers)
         cluster = self._cluster() if _is_blocked(job) else None
         seen = self._evidence.add(derive_observation(facts, cluster, datetime.now(UTC)), job)
         if _is_settled(seen):
@@ -120,7 +120,7 @@ class Observer:
             self._settled.pop(job.id, None)
         return seen
 
-    def _make_facts(self, job: KnownJob, answers: dict[str, Json | None], running: list[str]) -> JobFacts:
+    def _make_facts(self, job: KnownJob, answers: dict[str, Json | None]) -> JobFacts:
         rows = [stub["ID"] for stub in job.allocations]
         places = {id: self._places.get(id) for id in rows}
         return JobFacts(
@@ -137,7 +137,7 @@ class Observer:
             checks=answers,
             addresses={id: place.address for id, place in places.items() if place.address},
             gpus={id: place.gpus for id, place in places.items() if place.gpus},
-            remembered=self._board.remembered(running),
+            remembered=self._board.remembered(rows),
         )
 
 

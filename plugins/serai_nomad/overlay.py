@@ -6,12 +6,10 @@ Lists such as constraints, artifacts and templates are joined.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from serai.domain.errors import SchedulerError
 
 from .facts import Json
-from .names import GROUP, PORT_LABEL, TASK
+from .names import GROUP, PORT_LABEL, PROBE, TASK
 
 _OWNED = ("ID", "Name", "Namespace", "Region", "Type", "Update")
 _OWNED_BY_GROUP = ("Name", "Count")
@@ -29,8 +27,9 @@ def overlay_template(ours: Json, template: Json) -> Json:
     if len(groups) != 1:
         raise _unfit(f"has {len(groups)} groups; it needs exactly one, for the model")
     job = _lay_over(ours, template, _OWNED)
-    job["Meta"] = {**(template.get("Meta") or {}), **ours["Meta"]}
     job["TaskGroups"] = [_overlay_group(ours["TaskGroups"][0], groups[0])]
+    meta = {**(template.get("Meta") or {}), **ours["Meta"]}
+    job["Meta"] = {key: value for key, value in meta.items() if key != PROBE or not has_check(groups[0])}
     return job
 
 
@@ -43,7 +42,7 @@ def _overlay_group(ours: Json, template: Json) -> Json:
     group = _lay_over(ours, template, _OWNED_BY_GROUP)
     if PORT_LABEL not in _port_labels(group):
         raise _unfit(f'has a network without a port "{PORT_LABEL}", which Serai sends requests to')
-    if not _has_check([template, main[0]]):
+    if not has_check(template):
         group["Services"] = [*(template.get("Services") or ()), *ours["Services"]]
     group["Volumes"] = {**(ours.get("Volumes") or {}), **(template.get("Volumes") or {})}
     server, installers = ours["Tasks"][0], ours["Tasks"][1:]
@@ -77,7 +76,9 @@ def _lay_over(ours: Json, template: Json, owned: tuple[str, ...]) -> dict[str, o
     return {**ours, **said, **{key: value for key, value in joined.items() if value}}
 
 
-def _has_check(holders: Iterable[Json]) -> bool:
+def has_check(group: Json) -> bool:
+    """Tell whether a group or one of its tasks has a service that Nomad checks."""
+    holders = (group, *(group.get("Tasks") or ()))
     return any(service.get("Checks") for holder in holders for service in holder.get("Services") or ())
 
 

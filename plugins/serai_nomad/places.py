@@ -1,9 +1,9 @@
-"""Where each allocation is: its address and its GPUs, which stay the same for all its life."""
+"""What each allocation was given, which stays the same for all its life: address, GPUs, resources."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serai.domain.errors import NotFound
 
@@ -13,11 +13,11 @@ from .names import PORT_LABEL
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`address` is host:port, "" for a job without a port; `gpus` are device ids; `node` is the node's name."""
+    """`address` is host:port, "" for a job without a port; `gpus` are device ids; `resources` as Nomad tells them."""
 
     address: str = ""
     gpus: tuple[str, ...] = ()
-    node: str = ""
+    resources: Json = field(default_factory=dict, compare=False)
 
 
 class Places:
@@ -61,7 +61,7 @@ def derive_place(allocation: Json) -> Place:
     return Place(
         address=_format_address(ports[0]["HostIP"], ports[0]["Value"]) if ports else "",
         gpus=tuple(id for device in devices for id in device.get("DeviceIDs") or ()),
-        node=str(allocation.get("NodeName") or ""),
+        resources=resources,
     )
 
 

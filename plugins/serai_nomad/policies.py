@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serai.domain.spec import Spec
+from serai.domain.spec import CheckKind, Spec
 
 from .durations import nanoseconds
 from .facts import Json
@@ -27,7 +27,7 @@ def make_policies(spec: Spec, settings: NomadSettings) -> dict[str, object]:
         },
         "Migrate": {
             "MaxParallel": 1,
-            "HealthCheck": "checks",
+            "HealthCheck": "checks" if spec.health.kind is CheckKind.HTTP else "task_states",
             "MinHealthyTime": nanoseconds(1),
             "HealthyDeadline": nanoseconds(spec.start_timeout_s + 60),
         },

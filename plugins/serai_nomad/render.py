@@ -16,7 +16,7 @@ from .links import make_ui
 from .overlay import overlay_template
 from .policies import NO_ROLLOUTS, make_policies
 from .resources import disk_mb
-from .service import make_network, make_service
+from .service import make_network, make_probe, make_service
 from .settings import NomadSettings
 from .tasks import TaskMaker
 from .volumes import make_volumes
@@ -71,6 +71,7 @@ def _make_head(workload: Workload, settings: NomadSettings, facts: RenderFacts) 
             names.DEPLOYMENT: workload.deployment,
             names.VERSION: str(workload.version),
             names.DIGEST: workload.digest,
+            **make_probe(workload.spec.health),
             names.ATTEMPTS: str(workload.spec.start_attempts),
         },
         "UI": make_ui(workload, facts.server_url, facts.endpoint, facts.owner),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 
+from serai.domain.errors import NotFound
 from serai.domain.observation import Workload
 
 from .api import NomadApi
@@ -43,13 +44,16 @@ class Rendering:
         self._lock = Lock()
         self._contents: dict[str, BundleContents] = {}
 
-    def render(self, workload: Workload) -> Json:
-        """Return the job of a workload. Raise SeraiError for what this installation cannot run."""
+    def render(self, workload: Workload, is_trial: bool = False) -> Json:
+        """Return the job of a workload. Raise SeraiError for what this installation cannot run.
+
+        A trial will not be run: its bundle need not be here.
+        """
         facts = RenderFacts(
             instance=self._instance,
             server_url=self._server_url,
             core_mhz=self._core_mhz(workload),
-            bundle=self._look_into(workload.spec.bundle),
+            bundle=self._look_into(workload.spec.bundle, is_trial),
             template=load_template(workload, self._settings, self._parse),
         )
         return render_job(workload, self._settings, facts)
@@ -70,9 +74,17 @@ class Rendering:
         speeds = [node.core_mhz for node in cluster.nodes if node.pool == pool and node.core_mhz] if cluster else []
         return min(speeds, default=_USUAL_CORE_MHZ)
 
-    def _look_into(self, digest: str) -> BundleContents | None:
+    def _look_into(self, digest: str, is_trial: bool) -> BundleContents | None:
         if not digest:
             return None
+        try:
+            return self._read_once(digest)
+        except NotFound:
+            if is_trial:
+                return BundleContents()
+            raise
+
+    def _read_once(self, digest: str) -> BundleContents:
         with self._lock:
             known = self._contents.get(digest)
         if known is None:

@@ -1,4 +1,9 @@
-"""How a replica is reached and judged: its port, and the service with its check."""
+"""How a replica is reached and judged: its port, and the service with its check.
+
+Whether an HTTP path answers is for Nomad to check, on the replica's own node. Whether the port accepts a connection
+is probed by Serai (see probe.py): Nomad 2.0 leaves the connections of its TCP checks open until its garbage collector
+comes by, minutes later, and a model that serves one connection at a time answers nobody else until then.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from serai.domain.spec import CheckKind, Health
 from .durations import nanoseconds
 from .facts import Json
 from .interpolation import check_literal
-from .names import PORT_LABEL
+from .names import PORT_LABEL, PROBE
 
 LEAST_CHECK_S = 1.0  # of Nomad, for interval and time-out
 
@@ -31,18 +36,26 @@ def make_service(workload_id: str, health: Health) -> Json:
         "Provider": "nomad",
         "PortLabel": PORT_LABEL,
         "Tags": ["serai"],
-        "Checks": [make_check(health)],
+        **({"Checks": [make_check(health)]} if health.kind is CheckKind.HTTP else {}),
     }
+
+
+def make_probe(health: Health) -> dict[str, str]:
+    """Return the meta of a job that Serai probes itself, {} where Nomad checks."""
+    return {} if health.kind is CheckKind.HTTP else {PROBE: f"{health.timeout_s:g}"}
 
 
 def make_check(health: Health) -> Json:
-    """Return the check that says whether a replica is ready; what is below Nomad's second becomes one."""
-    check: dict[str, object] = {
+    """Return the check that says whether a replica is ready; what is below Nomad's second becomes one.
+
+    It asks for its connection to be closed, as one that is kept would block a model that serves one at a time.
+    """
+    return {
         "Name": "ready",
-        "Type": "tcp",
+        "Type": "http",
+        "Path": check_literal(health.path, "health.http"),
+        "Method": "GET",
+        "Header": {"Connection": ["close"]},
         "Interval": nanoseconds(health.interval_s, LEAST_CHECK_S),
         "Timeout": nanoseconds(health.timeout_s, LEAST_CHECK_S),
     }
-    if health.kind is CheckKind.HTTP:
-        check |= {"Type": "http", "Path": check_literal(health.path, "health.http"), "Method": "GET"}
-    return check

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from serai_nomad.check_board import CALM_CALLS_PER_S, EAGER_S, STRIKES, CheckBoard, has_passed
 from serai_nomad.facts import Json, Remembered
 
 CALM_S = 5.0
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def check(status: str, stamp: float) -> Json:
@@ -16,7 +19,7 @@ def check(status: str, stamp: float) -> Json:
 
 @pytest.fixture
 def board() -> CheckBoard:
-    board = CheckBoard(CALM_S)
+    board = CheckBoard(CALM_S, lambda: NOW)
     board.watch("m-v1", {"a": 0, "b": 0})
     return board
 
@@ -77,13 +80,31 @@ def test_a_client_that_does_not_answer_counts_like_a_failed_check(board: CheckBo
     assert board.answers(["a"]) == {"a": None}
 
 
+def test_silence_says_nothing_of_a_ready_replica_and_why_another_one_is_not(board: CheckBoard) -> None:
+    silent = {"serai": {"Status": "failure", "Output": "i/o timeout", "Silent": True}}
+    board.take("a", check("success", 1), 0.0)
+    for stamp in range(2, 9):
+        board.take("a", {"serai": silent["serai"] | {"Timestamp": stamp}}, float(stamp))
+    assert has_passed(board.answers(["a"])["a"])
+    assert board.take("b", {"serai": silent["serai"] | {"Timestamp": 2}}, 2.0) == "m-v1"
+    assert not has_passed(board.answers(["b"])["b"])
+
+
 def test_a_restart_forgets_the_answer_but_not_that_it_was_ready(board: CheckBoard) -> None:
     board.take("a", check("success", 1), 0.0)
     board.watch("m-v1", {"a": 1, "b": 0})
     assert board.answers(["a"]) == {}, "the old process's answer says nothing of the new one"
-    assert board.remembered(["a", "b"]) == {"a": Remembered(True, 0)}
+    assert board.remembered(["a", "b"]) == {"a": Remembered(True, 0, NOW)}
     board.take("a", check("success", 2), 1.0)
-    assert board.remembered(["a"]) == {"a": Remembered(True, 1)}
+    assert board.remembered(["a"]) == {"a": Remembered(True, 1, NOW)}
+
+
+def test_what_is_remembered_outlives_the_process_but_not_its_row(board: CheckBoard) -> None:
+    board.take("a", check("success", 1), 0.0)
+    board.watch("m-v1", {"b": 0}, ["a", "b"])
+    assert board.remembered(["a"]) == {"a": Remembered(True, 0, NOW)} and board.answers(["a"]) == {}
+    board.watch("m-v1", {"b": 0}, ["b"])
+    assert board.remembered(["a"]) == {}
 
 
 def test_replicas_that_left_are_forgotten_and_those_of_others_are_not(board: CheckBoard) -> None:
@@ -103,7 +124,7 @@ def test_starting_replicas_are_asked_often_and_first(board: CheckBoard) -> None:
 
 
 def test_the_budget_holds_at_three_thousand_replicas() -> None:
-    board = CheckBoard(CALM_S)
+    board = CheckBoard(CALM_S, lambda: NOW)
     replicas = {f"r{number}": 0 for number in range(3000)}
     board.watch("m-v1", replicas)
     for replica in replicas:

@@ -23,12 +23,12 @@ def allocation(id: str = "a1", **fields: Any) -> Json:
 @pytest.mark.parametrize(
     ("given", "place"),
     [
-        (allocation(), Place("10.0.0.9:21", ("GPU-1", "GPU-2"), "n1")),
-        (allocation(AllocatedResources=None), Place("", (), "n1")),
-        (allocation(AllocatedResources={"Shared": {"Ports": None}, "Tasks": None}), Place("", (), "n1")),
+        (allocation(), Place("10.0.0.9:21", ("GPU-1", "GPU-2"))),
+        (allocation(AllocatedResources=None), Place()),
+        (allocation(AllocatedResources={"Shared": {"Ports": None}, "Tasks": None}), Place()),
         (
             allocation(AllocatedResources={"Shared": {"Ports": [{"Label": "http", "HostIP": "::1", "Value": 8}]}}),
-            Place("[::1]:8", (), "n1"),
+            Place("[::1]:8", ()),
         ),
     ],
 )

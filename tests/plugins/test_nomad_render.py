@@ -210,13 +210,15 @@ def test_what_cannot_run_is_refused(manifest: Any, settings: NomadSettings, erro
 
 def test_a_check_is_never_quicker_than_nomad_allows() -> None:
     for interval, timeout, expected in [("50ms", "50ms", (1, 1)), ("1s", "1.5s", (1, 1.5)), ("10s", "3s", (10, 3))]:
-        job = render_job(make_whisper({"health": {"http": "/", "interval": interval, "timeout": timeout}}), RAW_EXEC, FACTS)
+        health = {"http": "/", "interval": interval, "timeout": timeout}
+        job = render_job(make_whisper({"health": health}), RAW_EXEC, FACTS)
         check = job["TaskGroups"][0]["Services"][0]["Checks"][0]
         assert (check["Interval"], check["Timeout"]) == tuple(round(seconds * 1e9) for seconds in expected)
 
 
 def test_a_port_is_probed_by_serai_and_a_path_checked_by_nomad() -> None:
-    for health, checks, probe in [({}, 0, "1"), ({"tcp": True, "timeout": "250ms"}, 0, "0.25"), ({"http": "/"}, 1, None)]:
+    cases = [({}, 0, "1"), ({"tcp": True, "timeout": "250ms"}, 0, "0.25"), ({"http": "/"}, 1, None)]
+    for health, checks, probe in cases:
         job = render_job(make_whisper({"health": health}), RAW_EXEC, FACTS)
         assert len(job["TaskGroups"][0]["Services"][0].get("Checks", ())) == checks
         assert job["Meta"].get(PROBE) == probe

@@ -1,0 +1,65 @@
+"""What live replicas use: one call for each, its answer kept until Nomad has a newer sample."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+
+from serai.domain.errors import SchedulerError, SeraiError
+from serai.domain.observation import Usage
+
+from .api import NomadApi
+from .cluster_view import ClusterView
+from .facts import Json
+from .ledger import Ledger, is_active
+from .places import Places
+from .usage import derive_limits, derive_usage, describe_unpublished, is_unpublished
+
+log = logging.getLogger(__name__)
+
+
+class Meter:
+    def __init__(self, api: NomadApi, ledger: Ledger, places: Places, cluster: ClusterView, pool: Executor) -> None:
+        self._api = api
+        self._ledger = ledger
+        self._places = places
+        self._cluster = cluster
+        self._pool = pool
+        self._told: set[str] = set()
+
+    def sample(self, ids: Collection[str] | None) -> list[Usage]:
+        """Return the newest sample of each running replica whose node publishes one."""
+        jobs = [job for id in (self._ledger.ids() if ids is None else ids) if (job := self._ledger.get(id))]
+        running = [row for job in jobs for row in job.allocations if row.get("ClientStatus") == "running"]
+        return [usage for usage in self._pool.map(self._measure, running) if usage is not None]
+
+    def _measure(self, row: Json) -> Usage | None:
+        if not is_active(row):
+            return None
+        started_at = datetime.fromtimestamp(int(row.get("CreateTime") or 0) / 1e9, UTC)
+        try:
+            stats = self._api.allocation_stats(row["ID"])
+        except SchedulerError as error:
+            if error.code == "permission-denied":
+                raise
+            return None
+        except SeraiError:  # it has ended meanwhile
+            return None
+        if is_unpublished(stats, datetime.now(UTC) - started_at):
+            self._tell_once(str(row.get("NodeName") or row.get("NodeID")))
+            return None
+        place = self._places.get(row["ID"])
+        cluster = self._cluster.get_if_possible()
+        node = next((n for n in cluster.nodes if n.id == row.get("NodeID")), None) if cluster else None
+        return derive_usage(row["ID"], stats, derive_limits(place.resources, node), started_at)
+
+    def _tell_once(self, node: str) -> None:
+        if node not in self._told:
+            self._told.add(node)
+            log.warning("%s", describe_unpublished(node))
+
+    def unpublished(self) -> Iterable[str]:
+        """Return the names of the nodes that were found to publish no statistics."""
+        return sorted(self._told)

@@ -1,0 +1,82 @@
+"""Puts the plugin's parts together, once for each scheduler."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from serai.plugin import PluginContext
+
+from .api import NomadApi
+from .check_board import CheckBoard
+from .check_watch import CheckWatch
+from .cluster_view import ClusterView
+from .events import EventStream
+from .evidence import Evidence
+from .fitting import Fitting
+from .hints import Hints
+from .inquiry import Inquiry
+from .instance import load_instance
+from .ledger import Ledger
+from .listening import Listening
+from .logbook import Logbook
+from .meter import Meter
+from .observer import Observer
+from .places import Places
+from .rendering import Rendering
+from .settings import NomadSettings
+from .submission import Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a NomadScheduler is made of. Threads run between `start` and `close`."""
+
+    api: NomadApi
+    pool: ThreadPoolExecutor
+    submission: Submission
+    observer: Observer
+    hints: Hints
+    logbook: Logbook
+    meter: Meter
+    fitting: Fitting
+    watch: CheckWatch
+    listening: Listening
+
+    def start(self) -> None:
+        self.watch.start()
+        self.listening.start()
+
+    def close(self) -> None:
+        self.hints.close()
+        self.watch.close()
+        self.listening.close()
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        self.api.close()
+
+
+def make_parts(api: NomadApi, settings: NomadSettings, context: PluginContext) -> Parts:
+    """Return the parts of a scheduler that speaks through `api`."""
+    # One connection is the event stream's, and some are for the calls of people.
+    pool = ThreadPoolExecutor(max(1, settings.connections // 2), thread_name_prefix="nomad")
+    instance = load_instance(context.data_dir, settings.instance)
+    hints, places, cluster = Hints(), Places(api.allocation), ClusterView(api, pool)
+    board = CheckBoard(settings.check_interval_s, lambda: datetime.now(UTC))
+    ledger = Ledger(api, instance, pool, places)
+    logbook = Logbook(api)
+    rendering = Rendering(api, settings, cluster, instance, context.server_url, context.bundle_path)
+    watch = CheckWatch(board, Inquiry(api, board, ledger, places).ask, pool, hints.tell)
+    observer = Observer(ledger, board, watch, places, Evidence(logbook.tail), cluster.get_if_possible)
+    return Parts(
+        api=api,
+        pool=pool,
+        submission=Submission(api, instance, rendering.render, rendering.secrets),
+        observer=observer,
+        hints=hints,
+        logbook=logbook,
+        meter=Meter(api, ledger, places, cluster, pool),
+        fitting=Fitting(api, rendering, cluster),
+        watch=watch,
+        listening=Listening(api, EventStream(api), observer, ledger, cluster, hints),
+    )
