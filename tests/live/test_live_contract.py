@@ -37,9 +37,7 @@ class TestNomad(SchedulerContract):
 
     @pytest.fixture
     def scheduler(self, agent: Agent, namespace: str, tmp_path: Path) -> Iterator[Scheduler]:
-        with open_scheduler(
-            make_place(agent) | {"namespace": namespace, "bundle_driver": "raw_exec"}, tmp_path
-        ) as made:
+        with open_scheduler(make_place(agent) | QUICK | {"namespace": namespace}, tmp_path) as made:
             yield made
 
     @pytest.fixture
