@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from serai.cli.catalogue import COMMANDS
+from serai.cli.catalogue import BUNDLED, COMMANDS
 from serai.cli.failure import exit_code_of
 from serai.cli.main import cli, load_command
 from serai.cli.reference import make_reference
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 HEAVY = {"rich", "httpx", "flask", "aiohttp", "yaml", "psutil", "pluggy", "asyncio", "http.client", "subprocess"}
 HELP = "import sys; from serai.cli.main import cli; cli(['--help'], standalone_mode=False); print(*sys.modules)"
 # Commands that ask no server, or print nothing that a program would read.
-WITHOUT_JSON = {"up", "server", "gateway", "login", "logout", "completion", "help"}
+WITHOUT_JSON = {"up", "server", "gateway", "dev", "login", "logout", "completion", "help"}
 
 
 def test_help_names_every_command(nowhere: Serai) -> None:
@@ -131,6 +131,14 @@ def test_commands_of_plugins(nowhere: Serai, tmp_path: Path, monkeypatch: pytest
     assert "nowhere" in nowhere("hello", code=2, SERAI_PLUGINS="local,nowhere").stderr
 
 
+def test_commands_of_bundled_plugins_are_listed_as_they_are_and_need_not_be_enabled(nowhere: Serai) -> None:
+    assert set(BUNDLED) == {name for name, place in COMMANDS.items() if place.startswith("plugin:")}
+    for name, about in BUNDLED.items():
+        assert load_command(COMMANDS[name]).get_short_help_str(90) == about
+        assert nowhere(name, "--help", SERAI_PLUGINS="local").stdout.startswith(f"Usage: serai {name}")
+    assert nowhere("help", SERAI_PLUGINS="local,dev").stdout.count("  dev ") == 1
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(nowhere: Serai, shell: str) -> None:
     assert "_SERAI_COMPLETE" in nowhere("completion", shell).stdout
@@ -151,7 +159,7 @@ def test_the_reference_is_fresh() -> None:
 
 PINNED = """
 up server gateway deploy ls status versions start stop delete scale logs call metrics access capacity plugins doctor
-login logout whoami
+dev login logout whoami
 """
 
 

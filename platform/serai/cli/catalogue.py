@@ -1,12 +1,19 @@
-"""The commands there are, as section -> name -> `module:attribute`; none is imported before it is used."""
+"""The commands there are, as section -> name -> `module:attribute`; none is imported before it is used.
+
+A command at `plugin:<name>` is that of a plugin that comes along: it exists whether the plugin is enabled or not.
+"""
 
 from __future__ import annotations
+
+# What these commands say of themselves, so that `serai --help` need not load plugins; a test compares.
+BUNDLED = {"dev": "Run a development cluster: real Nomad agents, simulated GPUs."}
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Run Serai": {
         "up": "up:up",
         "server": "processes:server",
         "gateway": "processes:gateway",
+        "dev": "plugin:dev",
         "doctor": "doctor:doctor",
     },
     "Deploy": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .catalogue import COMMANDS
 from .extensions import load_plugin_commands
 
 
@@ -13,7 +14,7 @@ from .extensions import load_plugin_commands
 def help_command(ctx: click.Context, command: str | None) -> None:
     """Show the help of one command, or of all.
 
-    Unlike `serai --help`, this lists the commands of plugins, too."""
+    Unlike `serai --help`, this lists the commands of further plugins, too."""
     root = ctx.find_root()
     group = root.command
     assert isinstance(group, click.Group)  # noqa: S101 - the root is `serai`
@@ -24,7 +25,7 @@ def help_command(ctx: click.Context, command: str | None) -> None:
         click.echo(found.get_help(click.Context(found, info_name=command, parent=root)))
         return
     click.echo(root.get_help())
-    added = load_plugin_commands()
+    added = {name: found for name, found in load_plugin_commands().items() if name not in COMMANDS}
     if added:
         formatter = root.make_formatter()
         with formatter.section("\nPlugins"):

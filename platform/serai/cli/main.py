@@ -11,8 +11,10 @@ import click
 import serai
 from serai.domain.errors import SeraiError
 
-from .catalogue import COMMANDS, SECTIONS
+from .catalogue import BUNDLED, COMMANDS, SECTIONS
 from .failure import INTERRUPTED, Failure, wants_json
+
+_EPILOG = "Commands that further plugins add are listed by `serai help`."
 
 
 class Root(click.Group):
@@ -41,7 +43,7 @@ class Root(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section, names in SECTIONS.items():
             with formatter.section(section):
-                formatter.write_dl([(name, load_command(COMMANDS[name]).get_short_help_str(90)) for name in names])
+                formatter.write_dl([(name, describe_command(name)) for name in names])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -53,15 +55,26 @@ class Root(click.Group):
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 
+def describe_command(name: str) -> str:
+    """Return the one line that a command says of itself."""
+    return BUNDLED.get(name) or load_command(COMMANDS[name]).get_short_help_str(90)
+
+
 def load_command(place: str) -> click.Command:
-    """Return the command at `module:attribute` of this package."""
+    """Return the command at `module:attribute` of this package, or that of a plugin (`plugin:<name>`)."""
     module, _, attribute = place.partition(":")
+    if module == "plugin":
+        from .extensions import load_bundled_command
+
+        return load_bundled_command(attribute)
     command = getattr(importlib.import_module(f"{__package__}.{module}"), attribute)
     assert isinstance(command, click.Command)  # noqa: S101 - the catalogue is ours
     return command
 
 
-@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=_EPILOG
+)
 @click.version_option(serai.__version__, prog_name="serai")
 def cli() -> None:
     """Deploy models, and know how they are.
