@@ -37,6 +37,8 @@ def derive_failure(address: str, error: Exception, tls: Tls) -> Failure:
     reason = _root(error)
     if type(error) is OSError:  # requests looks for the files of certificates before it connects
         return Failure(f"{address} was not asked, as a file of plugin.nomad.tls is wrong: {error}", was_sent=False)
+    if "EOF occurred" in str(reason) or "EOF occurred" in str(error):  # TLS for: cut off
+        return _make_cut(address, "TLS", tls)
     if isinstance(error, requests.exceptions.SSLError) or isinstance(reason, urllib3.exceptions.SSLError):
         return Failure(f"{address}: {_describe_tls(str(reason), tls)}", was_sent=False)
     # Before time-outs: this one is a ConnectTimeoutError, too. Names that cannot be resolved are among them.
@@ -48,7 +50,7 @@ def derive_failure(address: str, error: Exception, tls: Tls) -> Failure:
         return Failure(f"{address} did not answer in time", is_late=True)
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return Failure(f"{address} is no address of an agent", was_sent=False)
-    return Failure(f"{address} cut the connection ({type(reason).__name__})", was_dropped=True)
+    return _make_cut(address, type(reason).__name__, tls)
 
 
 def make_error(failures: Sequence[Failure]) -> SchedulerUnavailable:
@@ -62,6 +64,13 @@ def _root(error: Exception) -> BaseException:
     """Return what urllib3 gave as the reason, where there is one."""
     inner = error.args[0] if error.args and isinstance(error.args[0], BaseException) else error
     return getattr(inner, "reason", None) or inner
+
+
+def _make_cut(address: str, how: str, tls: Tls) -> Failure:
+    """An agent that wants a client certificate often just hangs up on who shows none."""
+    is_bare = address.startswith("https:") and not tls.client_cert
+    hint = "; if it wants a client certificate, set plugin.nomad.tls.client_cert and client_key" if is_bare else ""
+    return Failure(f"{address} cut the connection ({how}{hint})", was_dropped=True)
 
 
 def _describe_refusal(text: str) -> str:
