@@ -35,7 +35,7 @@ def explain_missing(survey: Survey) -> Reason:
         most = max(tally(group, ()).total for room in some for group in matching_groups(ask, room))
         told = f"{share(some, survey)} such {noun}s, but at most {most} of one model on a node"
     elif len(looked_at(survey)) == 1:
-        told = f"{share(some, survey)} no such {noun}{_inventory(survey.closest, noun)}"
+        told = f"{nodes_of(survey, looked_at(survey))} has no such {noun}{_inventory(survey.closest, noun)}"
     else:
         told = f"none of {nodes_of(survey, looked_at(survey))} has such a {noun}{_inventory(survey.closest, noun)}"
     return make_reason("gpu-missing", f"It needs {describe_devices(ask)}: {told}.{_elsewhere(survey)}")

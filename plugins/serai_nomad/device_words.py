@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from serai.domain.quantity import format_bytes
+
 from .asks import Ask, DeviceAsk
 from .conditions import Constraint
+from .device_attributes import Quantity, read_literal
 
 
 def describe_devices(ask: Ask) -> str:
@@ -32,5 +35,10 @@ def _condition(constraint: Constraint) -> str:
     if constraint.left == "${device.model}" and constraint.operand in {"=", "==", "is"}:
         return f"of the model {plain!r}"
     if constraint.left == "${device.attr.memory}" and constraint.operand == ">=":
-        return f"with at least {plain}"
+        return f"with at least {_size(plain)}"
     return f"with {constraint}"
+
+
+def _size(literal: str) -> str:
+    value = read_literal(literal)
+    return format_bytes(float(value.amount)) if isinstance(value, Quantity) and value.base == "byte" else literal

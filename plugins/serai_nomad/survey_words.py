@@ -97,8 +97,8 @@ def lacking(survey: Survey, one_has_not: str, none_has: str) -> str:
 def share(part: Sized, survey: Survey) -> str:
     """Return how many of the nodes looked at, with the verb: `3 of the 5 nodes of the node pool gpu have`."""
     nodes = nodes_of(survey, looked_at(survey))
-    if len(looked_at(survey)) == 1:
-        return f"{nodes} has"
+    if len(part) == len(looked_at(survey)):
+        return f"{nodes} {'has' if len(part) == 1 else 'have'}"
     return f"{len(part)} of {nodes} {'has' if len(part) == 1 else 'have'}"
 
 
