@@ -20,8 +20,9 @@ from serai_nomad.settings import load_settings
 from serai_nomad.submission import variable_path
 from tests.live.agent import Agent
 from tests.live.api import HarnessApi, Refused
-from tests.live.conftest import AgentFactory
+from tests.live.conftest import AgentFactory, SeraiFactory
 from tests.live.jobs import make_config, make_job
+from tests.system.installation import make_model
 from tests.waiting import eventually
 
 FOLDER = Path(serai_nomad.__file__).parent
@@ -32,6 +33,16 @@ import os, sys, time
 print("key=" + os.environ["API_KEY"], flush=True)
 print(os.environ["NOMAD_TOKEN_serai"], file=sys.stderr, flush=True)
 time.sleep(3600)
+"""
+MODEL_WITH_KEY = """
+import http.server, os
+class Model(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(os.environ["KEY"].encode())
+print("listening", flush=True)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Model).serve_forever()
 """
 SECRET = '{{ with nomadVar "%s" }}API_KEY={{ .API_KEY }}{{ end }}\n'
 HCL = """
@@ -156,6 +167,30 @@ def check_logs(api: NomadApi, allocation: str) -> None:
 def read_log(api: NomadApi, allocation: str, type: str) -> str:
     query = {"task": "server", "type": type, "plain": "true", "origin": "start"}
     return str(eventually(lambda: api.call("GET", f"/v1/client/fs/logs/{allocation}", query).text))
+
+
+def test_serai_itself_works_with_the_policy(
+    stage: Stage, serai_on: SeraiFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serai = serai_on(stage.agent, NAMESPACE, plugin={"token": stage.token, "drivers": ["raw_exec"]})
+    manifest = 'name: m\nsecrets: {KEY: "{{ ask }}"}\nresources: {memory: 64MiB}\ndrain_timeout: 1s\n'
+    monkeypatch.setenv("KEY", "of-the-model")
+    serai.deploy(make_model(tmp_path / "m", manifest, MODEL_WITH_KEY))
+    assert serai.get("/m/") == "of-the-model"
+    with serai.client() as client:
+        client.change_deployment("m", {"count": 2})
+        eventually(lambda: client.get_version("m", 1)["ready"] == 2, 30, 0.2)
+        lines = [line["text"] for line in client.list_logs("m", 1)]
+        assert lines.count("listening") == 2
+        assert client.load_capacity()["nodes"]
+        version = client.get_version("m", 1)
+        assert all(replica["reason"] is None for replica in version["replicas"]), version
+        client.stop_deployment("m")
+        eventually(lambda: client.get_version("m", 1)["state"] == "stopped", 30, 0.2)
+        client.delete_deployment("m")
+    eventually(lambda: not stage.agent.api.get("/v1/vars", namespace=NAMESPACE, prefix="nomad/jobs/m-"), 20, 0.2)
+    denied = [line for line in serai.log.read_text().splitlines() if "denied" in line]
+    assert denied == []
 
 
 REFUSED: dict[str, Callable[[Stage], object]] = {
