@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from serai.domain.errors import SchedulerUnavailable
 from serai_nomad.api import NomadApi
+from serai_nomad.events import Connected, Disconnected, EventStream
 from serai_nomad.settings import NomadSettings, Tls
 from tests.plugins.certificates import Authority, make_server_context
 from tests.plugins.nomad_stand_in import Said, StandIn, talking
+from tests.waiting import eventually
 
 NAME = "server.global.nomad"
 
@@ -108,3 +113,24 @@ def test_a_missing_certificate_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SchedulerUnavailable, match=r"none\.pem"):
         api.job("x")
     api.close()
+
+
+def test_a_stream_over_tls_ends_when_it_is_closed(authority: Authority) -> None:
+    gate = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield b"{}\n"
+        gate.wait(20)
+
+    context = make_server_context(authority.sign("server3", NAME))
+    with StandIn(lambda _: Said(stream=pieces), context) as agent, ThreadPoolExecutor(1) as pool:
+        with talking(agent, tls=Tls(ca_cert=str(authority.path), server_name=NAME)) as api:
+            stream = EventStream(api)
+            reading = pool.submit(lambda: list(stream))
+            eventually(lambda: agent.heard)
+            time.sleep(0.1)
+            begun = time.monotonic()
+            stream.close()
+            assert reading.result(5) in ([], [Connected(), Disconnected()])
+            assert time.monotonic() - begun < 1
+        gate.set()
