@@ -176,7 +176,9 @@ def make_dev_agent(folder: Path, nomad: Path, **options: Any) -> Agent:
     """
     chosen = Options(**options)
     ports = PortBlock()
-    configuration = make_configuration(f"dev-{ports.first}", folder, ports, chosen) | make_client_part(ports, chosen)
+    configuration = make_configuration(f"dev-{ports.first}", folder, ports, chosen) | make_client_part(
+        folder, ports, chosen
+    )
     agent = Agent(folder, nomad, f"dev-{ports.first}", ports, merge(configuration, chosen.extra), "-dev")
     agent.docker = chosen.docker
     try:

@@ -77,7 +77,9 @@ class Cluster:
         chosen = replace(self._options, **options)
         rpc = tuple(f"127.0.0.1:{server.ports.rpc}" for server in self.servers)
         ports = PortBlock()
-        agent = self._make(f"client-{len(self.clients) + 1}", ports, chosen, make_client_part(ports, chosen, rpc))
+        name = f"client-{len(self.clients) + 1}"
+        part = make_client_part(self._folder / name, ports, chosen, rpc)
+        agent = self._make(name, ports, chosen, part)
         self.clients.append(agent)
         agent.start()
         return agent.wait_ready() if wait else agent

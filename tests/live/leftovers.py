@@ -56,7 +56,6 @@ def end_processes(folder: Path) -> list[psutil.Process]:
     found = processes(folder)
     for process in found:
         _kill(process)
-    psutil.wait_procs(found, timeout=2)
     return found
 
 

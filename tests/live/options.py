@@ -20,7 +20,7 @@ class Options:
     """An agent's options.
 
     `acl`: whether ACLs are enforced. `raw_exec`, `exec`, `docker`: which drivers are on; `docker` is the address of a
-    Docker daemon (`unix://...`), "" for none. `chroot`: what tasks of exec see besides `make_chroot()`. `plugin_dir`:
+    Docker daemon (`unix://...`), "" for none. `chroot`: what tasks of exec see besides this Python. `plugin_dir`:
     folder of device plugins. `plugins`: the `config` of each `plugin` block by its label (the file name of the
     executable). `statistics`: whether allocations' figures are published. `gc_max_allocs`: how many ended allocations
     a client keeps. `host_volumes`: folders by name. `memory_mb`: 0 for what the machine has. `max_kill_timeout`: the
@@ -69,7 +69,7 @@ def make_configuration(name: str, folder: Path, ports: PortBlock, options: Optio
     return configuration
 
 
-def make_client_part(ports: PortBlock, options: Options, servers: tuple[str, ...] = ()) -> dict[str, Any]:
+def make_client_part(folder: Path, ports: PortBlock, options: Options, servers: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the keys `client` and `plugin`; `servers` are the rpc addresses to join, none in a `-dev` agent."""
     client: dict[str, Any] = {
         "enabled": True,
@@ -83,7 +83,7 @@ def make_client_part(ports: PortBlock, options: Options, servers: tuple[str, ...
         "min_dynamic_port": ports.lowest,
         "max_dynamic_port": ports.highest,
         "options": {"fingerprint.denylist": _UNASKED, "driver.denylist": ",".join(_denied_drivers(options))},
-        "chroot_env": make_chroot() | dict(options.chroot),
+        "chroot_env": make_chroot(folder) | dict(options.chroot),
         "host_volume": [{name: {"path": str(path)}} for name, path in options.host_volumes.items()],
     }
     if options.memory_mb:

