@@ -48,6 +48,10 @@ def judge_start(row: Row) -> Verdict | None:
         return _fetching(task, newest, row.place)
     if newest.type == "Template" and (match := _MISSING.search(newest.message)):
         return _lacks_secret(match[1])
+    if row.tasks.install is not None and row.tasks.install.is_over:
+        return Verdict(
+            Phase.INSTALLING, make_reason("installing", "The packages are installed; the process is started.")
+        )
     return _placed(row)
 
 

@@ -55,6 +55,16 @@ def test_packages_are_installed_while_nomad_calls_it_running() -> None:
     assert only(facts([installs], has_check=False)).phase is Phase.INSTALLING, "not ready, though there is no check"
 
 
+def test_between_the_packages_and_the_process() -> None:
+    done = task("dead", STARTED, terminated(0))
+    row = stub(client="pending", install=done, server=task("pending", event("Received"), event("Task Setup", 2)))
+    assert said(only(facts([row]))) == (
+        Phase.INSTALLING,
+        "installing",
+        "The packages are installed; the process is started.",
+    )
+
+
 def test_an_image_is_pulled_for_the_installation() -> None:
     pulls = event("Driver", 2, "Downloading image", image="reg.example/m:1")
     progress = event("Driver", 9, PROGRESS)
