@@ -68,9 +68,10 @@ def explain_unhealthy(survey: Survey) -> Reason:
     if all(unit.description == GONE for _, unit in sick):
         told = f"the device plugin on {names} no longer reports the {noun}s that are in use there"
     else:
-        total = tally_devices(ask, survey.closest).total
-        units = listed(f"{unit.id} on {room.node.name}{_why(unit)}" for room, unit in sick)
-        told = f"of {total} on {_nodes(survey)} {len(sick)} {_be(len(sick))} unhealthy: {units}"
+        total, is_one = tally_devices(ask, survey.closest).total, len(survey.closest) == 1
+        units = listed(f"{unit.id}{'' if is_one else f' on {room.node.name}'}{_why(unit)}" for room, unit in sick)
+        where = names if is_one else f"{len(survey.closest)} nodes"
+        told = f"{len(sick)} of the {total} on {where} {_be(len(sick))} unhealthy: {units}"
     return make_reason("gpu-unhealthy", f"It needs {describe_devices(ask)}: {told}.{idle_nodes(survey)}")
 
 
@@ -81,10 +82,6 @@ def _sick_units(survey: Survey, room: Room) -> list[tuple[Room, DeviceInstance]]
 
 def _why(unit: DeviceInstance) -> str:
     return f" ({unit.description})" if unit.description else ""
-
-
-def _nodes(survey: Survey) -> str:
-    return survey.closest[0].node.name if len(survey.closest) == 1 else f"{len(survey.closest)} nodes"
 
 
 def explain_taken(survey: Survey) -> Reason:

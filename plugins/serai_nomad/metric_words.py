@@ -60,7 +60,7 @@ def _explain_exhausted(ask: Ask, dimension: str, nodes: int, survey: Survey | No
     where = f"{counted(nodes, 'node')} of {describe_where(ask)}"
     if dimension.startswith(_DEVICES):
         noun = device_noun(ask)
-        unseen = " by jobs that Serai may not see" if survey else ""
+        unseen = "; jobs that Serai may not see must have them" if survey else ""
         text = f"It needs {describe_devices(ask)}: {where} {_has(nodes)} such {noun}s, but too few are free{unseen}."
         return make_reason("gpu-taken", text)
     if dimension.startswith(_NETWORK):

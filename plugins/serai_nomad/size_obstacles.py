@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from serai.domain.reasons import Reason, make_reason
 
 from .facts import Holding
 from .rooms import Room
-from .size_words import SIZES, amount_there, asked_size, brief, size
+from .size_words import SIZES, amount_there, asked_size, brief, left_of, size
 from .stages import find_short
 from .survey import Survey
 from .survey_words import describe_where, holder_name, idle_nodes, lacking, listed
@@ -19,8 +20,7 @@ def explain_too_large(survey: Survey) -> Reason:
     ask, rooms = survey.ask, survey.closest
     short = [find_short(ask, room.node, room.node) for room in rooms]
     everywhere = [name for name in SIZES if all(name in names for names in short)]
-    told = everywhere or [name for name in SIZES if any(name in names for names in short)]
-    told = [name for name in told if name != "cpu" or "cores" not in told]
+    told = _distinct(everywhere or [name for name in SIZES if any(name in names for names in short)])
     best = max(rooms, key=lambda room: [amount_there(name, room.node) for name in told]).node
     asked = " and ".join(asked_size(name, ask, best) for name in told)
     there = " and ".join(size(name, amount_there(name, best)) for name in told)
@@ -33,16 +33,18 @@ def explain_busy(survey: Survey) -> Reason:
     """Nodes are large enough, but too much of them is promised to others."""
     ask, rooms = survey.ask, survey.closest
     best = max(rooms, key=lambda room: (-len(find_short(ask, room, room.node)), room.memory_mb, room.mhz))
-    short = find_short(ask, best, best.node)
+    short = _distinct(find_short(ask, best, best.node))
     asked = " and ".join(asked_size(name, ask, best.node) for name in short)
-    free = " and ".join(
-        f"{brief(name, max(0, amount_there(name, best)))} of {size(name, amount_there(name, best.node))}"
-        for name in short
-    )
+    free = " and ".join(left_of(name, amount_there(name, best), amount_there(name, best.node)) for name in short)
     holders = _name_holders(survey, best, short[0])
     held = f"; held by {holders}" if holders else ""
     text = f"It asks for {asked}, and {_roomiest(survey, best)} has {free} free{held}."
     return make_reason("no-capacity", text + idle_nodes(survey))
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Leave out the MHz that whole cores bring with them where those cores are told already."""
+    return [name for name in names if name != "cpu" or "cores" not in names]
 
 
 def _roomiest(survey: Survey, best: Room) -> str:

@@ -20,6 +20,12 @@ def brief(name: str, amount: int) -> str:
     return f"{amount} MHz" if name == "cpu" else format_bytes(amount * _MIB)
 
 
+def left_of(name: str, left: int, whole: int) -> str:
+    """Return what is left of an amount: `1 GiB of 16 GiB of memory`, `500 of 16000 MHz of CPU`."""
+    rest = max(0, left)
+    return f"{brief(name, rest) if name in {'memory', 'disk'} else rest} of {size(name, whole)}"
+
+
 def size(name: str, amount: int) -> str:
     """Return an amount with what it is of."""
     return brief(name, amount) + {"cpu": " of CPU", "memory": " of memory", "disk": " of disk"}.get(name, "")
