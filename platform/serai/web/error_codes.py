@@ -68,6 +68,14 @@ ERROR_CODES: dict[str, str] = {
     "database-driver": "The database's driver is not installed.",
     "database-newer": "The database was written by a newer Serai.",
     "database-url": "The database's address cannot be understood.",
+    # of Nomad
+    "permission-denied": "Nomad's ACL token lacks a right; the sentence names it.",
+    "node-unreachable": "The node that runs the replica cannot be reached.",
+    "allocation-collected": "Nomad has collected the replica with its log.",
+    "job-exists": "Nomad has a job of this name that this Serai did not make.",
+    "template-unfit": "The operator's job template cannot be a model's job.",
+    "template-unreadable": "The operator's job template cannot be read.",
+    "dev-timeout": "The development cluster did not answer in time.",
     # of starting
     "locked": "Another server uses the database.",
     "already-up": "Serai runs already with this data folder.",
