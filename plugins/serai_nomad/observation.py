@@ -83,4 +83,5 @@ def _to_replace(judged: list[Judged]) -> list[Judged]:
 
 
 def _left_alone(judged: Judged) -> bool:
-    return judged.row.desired == "run" or judged.row.client == "lost"
+    row = judged.row
+    return row.desired in {"run", "evict"} or row.client == "lost" or row.is_drained

@@ -74,8 +74,12 @@ def _after(reason: Reason, missing: Sequence[Judged]) -> Reason:
 
 
 def _why_moved(judged: Judged) -> str:
-    node = judged.row.place
-    return {"lost": f"{node} went down", "unknown": f"{node} could not be reached"}.get(judged.row.client, "")
+    row = judged.row
+    if row.desired == "evict":
+        return "it gave way to a job of a higher priority"
+    if row.is_drained:
+        return f"{row.place} was drained"
+    return {"lost": f"{row.place} went down", "unknown": f"{row.place} could not be reached"}.get(row.client, "")
 
 
 def _explain_planned(planned: Sequence[Json], missing: Sequence[Judged]) -> Reason:

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -118,7 +118,7 @@ class Bed:
 
 
 @pytest.fixture
-def bed(agent: Agent, namespace: str) -> Iterator[Bed]:
+def bed(agent: Agent, namespace: str) -> Bed:
     return Bed(agent, namespace)
 
 

@@ -59,6 +59,10 @@ def test_what_made_the_new_place_necessary_is_told() -> None:
     assert seen.waiting.exit_code == 3
     lost = look(facts([stub("a", "lost", "stop", server=task())], [evaluation(), blocked()]))
     assert said(lost)[1].endswith(", after node n1 went down.")
+    drained = stub("a", "complete", "stop", server=task("dead"), DesiredTransition={"Migrate": True})
+    assert said(look(facts([drained], [blocked()])))[1].endswith(", after node n1 was drained.")
+    preempted = stub("a", "complete", "evict", server=task("dead"))
+    assert said(look(facts([preempted], [blocked()])))[1].endswith(", after it gave way to a job of a higher priority.")
 
 
 def test_nothing_waits_where_all_are_there() -> None:
