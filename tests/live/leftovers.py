@@ -43,7 +43,7 @@ def end_leftovers() -> list[Path]:
 def clear(folder: Path) -> None:
     """End all processes of a folder, unmount what is below it, remove it and its allocations' control groups."""
     eventually(lambda: not end_processes(folder), 20, 0.05)
-    names = allocations(folder)
+    names = [*allocations(folder), *containers(folder)]
     for mount in reversed(mounts(folder)):
         subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -61,7 +61,12 @@ def end_processes(folder: Path) -> list[psutil.Process]:
 
 def processes(folder: Path) -> list[psutil.Process]:
     """Return agents, plugins, log collectors, executors and tasks of a folder that are alive."""
-    return [process for process in psutil.process_iter() if process.pid != os.getpid() and _belongs(process, folder)]
+    contained = _container_processes(folder)
+    return [
+        process
+        for process in psutil.process_iter()
+        if process.pid != os.getpid() and (process.pid in contained or _belongs(process, folder))
+    ]
 
 
 def mounts(folder: Path) -> list[str]:
@@ -71,6 +76,20 @@ def mounts(folder: Path) -> list[str]:
     return [point for point in points if Path(point).is_relative_to(folder)]
 
 
+def _container_processes(folder: Path) -> set[int]:
+    """Return the processes in containers of a Docker daemon in this folder: they know nothing of the folder."""
+    pids: set[int] = set()
+    for group in control_groups(containers(folder)):
+        with suppress(OSError):
+            pids |= {int(pid) for pid in (group / "cgroup.procs").read_text(encoding="utf-8").split()}
+    return pids
+
+
+def containers(folder: Path) -> list[str]:
+    """Return the ids of the containers of a Docker daemon in this folder."""
+    return [path.name for path in folder.glob("data/containers/*")]
+
+
 def allocations(folder: Path) -> list[str]:
     """Return the ids of the allocations that an agent in this folder, or below it, still has files of."""
     found = [*folder.glob("data/alloc/*-*"), *folder.glob("*/data/alloc/*-*")]
@@ -78,19 +97,17 @@ def allocations(folder: Path) -> list[str]:
 
 
 def control_groups(names: list[str]) -> list[Path]:
-    """Return the control groups that Nomad made for the tasks of these allocations, inner ones first."""
+    """Return the control groups that Nomad and Docker made for these allocations and containers, inner ones first."""
     root = Path("/sys/fs/cgroup")
-    found = {
-        group
-        for name in names
-        for pattern in (
-            f"*/nomad/{name}*",
-            f"*/*/{name}*",
-            f"*/nomad/*/{name}*",
-            f"nomad.slice/*/{name}*",
-        )
-        for group in root.glob(pattern)
-    }
+    patterns = (
+        "*/nomad/{}*",
+        "*/nomad/*/{}*",
+        "nomad.slice/*/{}*",
+        "*/docker/{}*",
+        "docker/{}*",
+        "system.slice/docker-{}*",
+    )
+    found = {group for name in names for pattern in patterns for group in root.glob(pattern.format(name))}
     return sorted(found, reverse=True)
 
 

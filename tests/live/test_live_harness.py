@@ -16,6 +16,7 @@ from tests.live.agent import Agent
 from tests.live.api import Refused
 from tests.live.cluster import Cluster
 from tests.live.conftest import AgentFactory, ClusterFactory
+from tests.live.docker import Dockerd
 from tests.live.jobs import SLEEP, make_config, make_job
 from tests.live.surroundings import missing
 from tests.waiting import eventually
@@ -56,18 +57,43 @@ def test_nothing_of_an_agent_is_left(fresh_agent: AgentFactory) -> None:
     assert not agent.folder.exists()
 
 
-def test_folders_of_test_processes_that_are_gone_are_cleared() -> None:
+# What a test run is that dies without a word, while an agent of it runs a container and a plain process.
+_KILLED_RUN = """
+import os, signal, sys
+from pathlib import Path
+from tests.live.agent import make_dev_agent
+from tests.live.docker import Dockerd, make_python_root
+from tests.live.docker import Dockerd
+from tests.live.jobs import SLEEP, make_config, make_job
+from tests.live.leftovers import make_folder
+with make_folder("docker") as folder, make_folder("killed") as other:
+    daemon = Dockerd(folder)
+    image = daemon.import_image(make_python_root())
+    agent = make_dev_agent(other, Path(sys.argv[1]), docker=daemon.url)
+    for driver in ("docker", "raw_exec"):
+        agent.api.register(make_job(driver, make_config(driver, SLEEP, image), driver))
+        agent.api.wait_running(driver)
+    print(folder, other, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_run_left_is_ended(nomad: Path, dockerd: Dockerd) -> None:
+    command = [sys.executable, "-c", _KILLED_RUN, str(nomad)]
+    env = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    folders = [Path(name) for name in done.stdout.split()]
+    assert len(folders) == 2, done.stderr
+    alive = [process for folder in folders for process in leftovers.processes(folder)]
+    groups = [group for folder in folders for group in leftovers.control_groups(leftovers.containers(folder))]
+    assert groups
+    tasks = [process for process in alive if SLEEP in process.cmdline()]
+    assert len(tasks) == 2
     with leftovers.make_folder("mine") as mine:
-        child = subprocess.Popen(
-            [sys.executable, "-c", SLEEP], env=os.environ | {leftovers.MARK: "/tmp/serai-live-1-1-x"}
-        )
-        abandoned = Path("/tmp/serai-live-1-1-x")
-        abandoned.mkdir()
-        assert abandoned in leftovers.end_leftovers()
-        assert child.poll() is not None
+        assert set(folders) <= set(leftovers.end_leftovers())
         assert mine.exists()
-    assert not abandoned.exists()
-    assert not mine.exists()
+    assert not [process for process in alive if _is_alive(process)]
+    assert not [path for path in [*folders, mine, *groups] if path.exists()]
 
 
 def test_agents_share_no_port(agent: Agent, fresh_agent: AgentFactory) -> None:
