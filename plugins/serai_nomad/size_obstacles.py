@@ -12,7 +12,7 @@ from .rooms import Room
 from .size_words import SIZES, amount_there, asked_size, brief, left_of, size
 from .stages import find_short
 from .survey import Survey
-from .survey_words import describe_where, holder_name, idle_nodes, lacking, listed
+from .survey_words import describe_where, holder_name, idle_nodes, lacking, listed, most_first
 
 
 def explain_too_large(survey: Survey) -> Reason:
@@ -60,7 +60,7 @@ def _name_holders(survey: Survey, room: Room, name: str) -> str:
     for held in survey.holdings:
         if held.node == room.node.id:
             counts[holder_name(held, survey.ask)] += _held(name, held)
-    return listed(f"{who} ({brief(name, amount)})" for who, amount in counts.most_common() if amount)
+    return listed(f"{who} ({brief(name, amount)})" for who, amount in most_first(counts) if amount)
 
 
 def _held(name: str, held: Holding) -> int:

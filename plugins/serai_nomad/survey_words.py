@@ -63,7 +63,12 @@ def name_device_holders(survey: Survey, rooms: Iterable[Room]) -> str:
         for key, ids in held.device_ids.items():
             if (held.node, *key) in wanted:
                 counts[holder_name(held, survey.ask)] += len(ids)
-    return listed(f"{name} ({count})" for name, count in counts.most_common())
+    return listed(f"{name} ({count})" for name, count in most_first(counts))
+
+
+def most_first(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Return holders by how much they have, those without a name last."""
+    return sorted(counts.items(), key=lambda item: (item[0] == OTHERS, -item[1], item[0]))
 
 
 def holder_name(held: Holding, ask: Ask) -> str:

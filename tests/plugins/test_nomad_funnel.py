@@ -15,8 +15,8 @@ from tests.plugins.nomad_rooms import HERE, hold, make_job, make_node
 MODEL = {"LTarget": "${device.model}", "Operand": "regexp", "RTarget": "(?i)A100"}
 A100 = {"Name": "gpu", "Count": 1, "Constraints": [MODEL]}
 TWO = A100 | {"Count": 2}
-DOWN = {"status": "down"}
-DRAINING = {"is_draining": True, "is_eligible": False}
+DOWN: dict[str, Any] = {"status": "down"}
+DRAINING: dict[str, Any] = {"is_draining": True, "is_eligible": False}
 CLASS = {"LTarget": "${node.class}", "Operand": "=", "RTarget": "x"}
 
 # nodes, who holds what, what is asked for, code, sentence
