@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from .log_position import LogFile, Position
+from .log_position import LogFile
 
 _MOST_REPLICAS = 2_000
 _MOST_MARKS = 200
@@ -39,12 +39,17 @@ class Moments:
             while len(self._marks) > _MOST_REPLICAS:
                 self._marks.popitem(last=False)
 
-    def tell(self, allocation: str, file: LogFile, end: Position) -> datetime:
-        """Return the time of a line that ends at `end` of `file`."""
+    def of(self, allocation: str, file: LogFile) -> Callable[[int], datetime]:
+        """Return what tells the time of a line by the offset behind it."""
         with self._lock:
-            marks = self._marks.get(allocation, {}).get(file.name) or ()
-            place = bisect_left(marks, end.offset, key=lambda mark: mark[0])
+            marks = list(self._marks.get(allocation, {}).get(file.name) or ())
+        sizes = [size for size, _ in marks]
+
+        def tell(offset: int) -> datetime:
+            place = bisect_left(sizes, offset)
             return marks[place][1] if place < len(marks) else file.modified_at
+
+        return tell
 
 
 def _add(marks: list[_Mark], file: LogFile) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +17,9 @@ class Position:
 
     number: int = 0
     offset: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.number}.{self.offset}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +52,17 @@ class LogFile:
 CHANNELS = tuple(Channel(task, output) for task in (INSTALL, TASK) for output in ("stdout", "stderr"))
 
 
-def encode_cursor(positions: Mapping[Channel, Position]) -> str:
-    """Return `0.15-0.5-2.1034-0.9`: file and offset of each of CHANNELS."""
-    found = [positions.get(channel, Position()) for channel in CHANNELS]
-    return "-".join(f"{position.number}.{position.offset}" for position in found)
+def decode_cursor(text: str | None) -> list[Position]:
+    """Return the positions in a cursor, the beginning of everything for None. Raise Invalid.
 
-
-def decode_cursor(text: str | None) -> dict[Channel, Position]:
-    """Return the positions of a cursor, the beginning of everything for None. Raise Invalid."""
+    A cursor is `0.15-0.5-2.1034-0.9`: file and offset of each of CHANNELS.
+    """
     if text is None:
-        return dict.fromkeys(CHANNELS, Position())
+        return [Position()] * len(CHANNELS)
     numbers = [part.split(".") for part in text.split("-")]
     if len(numbers) != len(CHANNELS) or any(len(pair) != 2 or not all(map(_is_number, pair)) for pair in numbers):
         raise Invalid(f"{text!r} is not a cursor of this log", "after")
-    return {
-        channel: Position(int(number), int(offset)) for channel, (number, offset) in zip(CHANNELS, numbers, strict=True)
-    }
+    return [Position(int(number), int(offset)) for number, offset in numbers]
 
 
 def parse_file_name(name: str) -> tuple[Channel, int] | None:

@@ -20,7 +20,7 @@ from .log_files import LogFiles, NodeFiles, is_missing_folder, parse_time
 from .log_frames import FramedFiles, load_frames
 from .log_lines import RawLine, split_lines
 from .log_moments import Moments
-from .log_position import CHANNELS, Channel, Position, decode_cursor, encode_cursor
+from .log_position import CHANNELS, Channel, Position, decode_cursor
 from .names import TASK
 
 COLLECTED = "allocation-collected"
@@ -86,13 +86,12 @@ class LogReader:
         if files is None:
             return
         with closing(files):
-            for channel, line, at in heapq.merge(
-                *(self._read_channel(source, files, channel, positions[channel]) for channel in CHANNELS),
-                key=lambda found: found[2],
-            ):
-                positions[channel] = line.end
-                if stream in {None, channel.stream}:
-                    yield LogLine(at, source.allocation, channel.stream, line.text, encode_cursor(positions))
+            readers = [self._read_channel(source, files, place, start) for place, start in enumerate(positions)]
+            told, streams = [str(position) for position in positions], [channel.stream for channel in CHANNELS]
+            for at, place, line in heapq.merge(*readers, key=lambda found: found[:2]):
+                told[place] = str(line.end)
+                if stream is None or stream is streams[place]:
+                    yield LogLine(at, source.allocation, streams[place], line.text, "-".join(told))
 
     def tail(self, allocation: str, task: str = TASK, lines: int = 10) -> tuple[str, ...]:
         """Return the last lines of a task's stderr, or of its stdout where that is empty; () where there are none.
@@ -105,11 +104,15 @@ class LogReader:
         return ()
 
     def _read_channel(
-        self, source: LogSource, files: LogFiles, channel: Channel, start: Position
-    ) -> Iterator[tuple[Channel, RawLine, datetime]]:
-        listed = files.files.get(channel, ())
-        for line in split_lines(listed, start, channel.task in source.ended, files.fetch):
-            yield channel, line, self._moments.tell(source.allocation, line.file, line.end)
+        self, source: LogSource, files: LogFiles, place: int, start: Position
+    ) -> Iterator[tuple[datetime, int, RawLine]]:
+        """Yield the lines of a channel with their times and its place in CHANNELS."""
+        channel, file, tell = CHANNELS[place], None, None
+        is_ended = channel.task in source.ended
+        for line in split_lines(files.files.get(channel, ()), start, is_ended, files.fetch):
+            if file is not line.file or tell is None:
+                file, tell = line.file, self._moments.of(source.allocation, line.file)
+            yield tell(line.end.offset), place, line
 
     def _open(self, source: LogSource) -> LogFiles | None:
         """Return the files of a replica, None if there are none yet."""
