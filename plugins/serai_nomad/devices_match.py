@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
@@ -60,11 +61,14 @@ def complete_groups(node: NodeFacts, holdings: Iterable[Holding]) -> tuple[Devic
     ever had any.
     """
     groups = {(group.vendor, group.type, group.model): group for group in node.devices}
+    held: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for holding in holdings:
         for key, ids in holding.device_ids.items():
-            group = groups.get(key) or DeviceGroup(*key, instances=())
-            known = {unit.id for unit in group.instances}
-            lost = tuple(DeviceInstance(id, False, GONE) for id in ids if id not in known)
-            if lost:
-                groups[key] = replace(group, instances=(*group.instances, *lost))
+            held[key] += ids
+    for key, all_ids in held.items():
+        group = groups.get(key) or DeviceGroup(*key, instances=())
+        lost = set(all_ids) - {unit.id for unit in group.instances}
+        if lost:
+            units = (DeviceInstance(id, False, GONE) for id in sorted(lost))
+            groups[key] = replace(group, instances=(*group.instances, *units))
     return tuple(groups[key] for key in sorted(groups))

@@ -128,9 +128,9 @@ class Holding:
     device_ids: Mapping[tuple[str, str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ClusterFacts:
-    """The nodes and what is held on them, as one read of each list gave it."""
+    """The nodes and what is held on them, as one read of each list gave it. Two reads are never the same."""
 
     nodes: tuple[NodeFacts, ...] = ()
     holdings: tuple[Holding, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from .asks import Ask, parse_ask
 from .facts import ClusterFacts, Json
 from .funnel import explain_placement
 from .obstacles import explain_obstacle
-from .packing import fill
+from .packing import count_places, fill
 from .rooms import free_jobs, make_idle, make_rooms
 from .stages import Stage, find_stage
 from .survey import make_survey
@@ -108,14 +109,27 @@ def _explain_never(ask: Ask, cluster: ClusterFacts, ever: int, count: int) -> Re
 
 def _with_way_out(reason: Reason, ask: Ask, cluster: ClusterFacts, count: int) -> Reason:
     """Add which single job would make room for all replicas if it stopped."""
-    able = {room.node.id for room in make_survey(ask, cluster).past(Stage.NODE)}
-    jobs = dict.fromkeys(h.job for h in cluster.holdings if h.namespace == ask.namespace and h.node in able)
-    enough = [job for job in list(jobs)[:_MOST_TRIED] if _would_do(ask, cluster, job, count)]
+    able = {room.node.id: room for room in make_survey(ask, cluster).past(Stage.NODE)}
+    held: defaultdict[str, set[str]] = defaultdict(set)
+    for holding in cluster.holdings:
+        if holding.namespace == ask.namespace and holding.node in able:
+            held[holding.job].add(holding.node)
+    places = {id: count_places(ask, room, count) for id, room in able.items()}
+    spare = sum(places.values())
+    enough = [
+        job
+        for job, nodes in list(held.items())[:_MOST_TRIED]
+        if spare + _gain(ask, cluster, job, nodes, count) - sum(places[id] for id in nodes) >= count
+    ]
     if not enough:
         return reason
     who = f"{enough[0]} stopped" if len(enough) == 1 else f"one of these stopped: {listed(enough)}"
     return replace(reason, text=f"{reason.text} It would fit if {who}.")
 
 
-def _would_do(ask: Ask, cluster: ClusterFacts, job: str, count: int) -> bool:
-    return len(fill(ask, make_rooms(free_jobs(cluster, ask.namespace, {job})), count)) >= count
+def _gain(ask: Ask, cluster: ClusterFacts, job: str, ids: Collection[str], count: int) -> int:
+    """Return how many replicas would fit on these nodes without a job."""
+    nodes = tuple(node for node in cluster.nodes if node.id in ids)
+    holdings = tuple(holding for holding in cluster.holdings if holding.node in ids)
+    freed = free_jobs(ClusterFacts(nodes, holdings), ask.namespace, {job})
+    return len(fill(ask, make_rooms(freed), count))

@@ -24,6 +24,11 @@ def fill(ask: Ask, rooms: Iterable[Room], count: int) -> tuple[Holding, ...]:
     return tuple(placed)
 
 
+def count_places(ask: Ask, room: Room, most: int) -> int:
+    """Return how many replicas, of `most` at least as many as are wanted, fit on one node."""
+    return len(fill(ask, [room], most))
+
+
 def _put(ask: Ask, room: Room) -> Holding:
     chosen = choose_devices(ask, room, lambda unit: unit.is_healthy and unit.id not in room.held_devices)
     return Holding(

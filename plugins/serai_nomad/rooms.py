@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from .devices_match import complete_groups
 from .facts import ClusterFacts, DeviceGroup, Holding, NodeFacts
@@ -39,12 +40,18 @@ class Room:
         )
 
 
-def make_rooms(cluster: ClusterFacts) -> list[Room]:
+@lru_cache(maxsize=4)
+def keep_rooms(cluster: ClusterFacts) -> tuple[Room, ...]:
+    """Return `make_rooms`, made once for each cluster: all jobs that wait ask this of the same one."""
+    return make_rooms(cluster)
+
+
+def make_rooms(cluster: ClusterFacts) -> tuple[Room, ...]:
     """Return what is left of each node, in the cluster's order."""
     held: defaultdict[str, list[Holding]] = defaultdict(list)
     for holding in cluster.holdings:
         held[holding.node].append(holding)
-    return [_make_room(node, held[node.id]) for node in cluster.nodes]
+    return tuple(_make_room(node, held[node.id]) for node in cluster.nodes)
 
 
 def _make_room(node: NodeFacts, held: list[Holding]) -> Room:

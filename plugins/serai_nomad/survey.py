@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .asks import Ask
 from .facts import ClusterFacts, Holding
-from .rooms import Room, make_rooms
+from .rooms import Room, keep_rooms
 from .stages import Stage, find_stage
 
 
@@ -38,5 +38,5 @@ class Survey:
 
 
 def make_survey(ask: Ask, cluster: ClusterFacts) -> Survey:
-    rooms = make_rooms(cluster)
-    return Survey(ask, tuple(rooms), {room.node.id: find_stage(ask, room) for room in rooms}, cluster.holdings)
+    rooms = keep_rooms(cluster)
+    return Survey(ask, rooms, {room.node.id: find_stage(ask, room) for room in rooms}, cluster.holdings)
