@@ -52,7 +52,8 @@ class Leash:
 def main(arguments: Sequence[str]) -> int:
     watch, _hold, how, grace_s, *command = arguments
     leash = Leash(signal.Signals(int(how)), float(grace_s))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A handler that does nothing, not SIG_IGN: that the program would inherit, and its tasks from it.
+    signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, leash.ask)
     threading.Thread(target=_follow, args=(int(watch), leash), daemon=True).start()
     return leash.run(command)
