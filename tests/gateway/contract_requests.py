@@ -258,7 +258,9 @@ class RequestContract(EngineFixture):
         model = await bench.serve()
         raw = await bench.raw(request_bytes)
         assert raw.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")) and raw.count(b"HTTP/1") == 1, raw[:200]
-        assert json.loads(raw.partition(b"\r\n\r\n")[2])["code"] == "malformed"
+        head, _, body = raw.partition(b"\r\n\r\n")
+        if b"text/html" not in head:  # an engine may have a page of its own for what it cannot read
+            assert json.loads(body)["code"] == "malformed"
         assert model.requests == 0
 
     @scenario
@@ -292,7 +294,9 @@ class RequestContract(EngineFixture):
         raw = await bench.raw(b"GET /m/ HTTP/1.0\r\n\r\n")
         head, _, body = raw.partition(b"\r\n\r\n")
         assert body == b"hello world"
-        assert b"transfer-encoding" not in head.lower() and b"connection: close" in head.lower()
+        assert b"transfer-encoding" not in head.lower() and (
+            head.startswith(b"HTTP/1.0") or b"connection: close" in head.lower()
+        )
 
     @scenario
     async def test_requests_can_be_pipelined(self, bench: Bench) -> None:

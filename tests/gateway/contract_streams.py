@@ -418,7 +418,9 @@ class WebSocketContract(EngineFixture):
         async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             head = await read_head(reader)
             assert b"\r\nupgrade: websocket\r\n" in head.lower() and b"\r\nconnection: upgrade\r\n" in head.lower()
-            writer.write(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x02hi")
+            accept = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+            head = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + accept
+            writer.write(head + b"\r\n\x81\x02hi")
             await writer.drain()
 
         await bench.route(at(await bench.scripted(script)))

@@ -19,6 +19,8 @@ _SWITCHING = 101
 async def converse(exchange: Exchange, sender: Sender, endpoint: Endpoint, pool: Pool) -> None:
     """Have a replica answer; raise ConnectFailed if it got nothing of the request, Problem if it gave no answer.
 
+    Unanswered if it gave none to a request that may be repeated, here or elsewhere.
+
     A kept connection that turns out to be closed is replaced by a fresh one where nothing could be written to it, or
     where the request may be repeated: its body is at hand and its method idempotent. Anything else could make the
     model do something twice.
@@ -39,6 +41,8 @@ async def converse(exchange: Exchange, sender: Sender, endpoint: Endpoint, pool:
     except Gone:
         raise ConnectFailed(timed_out=False) from None
     except Unanswered as failure:
+        if sender.is_repeatable:
+            raise
         raise make_broken(failure.error) from failure
 
 

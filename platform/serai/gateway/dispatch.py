@@ -15,13 +15,16 @@ from .exchange import Exchange
 from .hold import HoldFull, Holds
 from .keys import check_admitted, check_key
 from .problems import Problem, make_not_ready, make_not_running, make_unavailable, make_unknown, read_version
+from .relay import Unanswered
 from .sending import Sender
 from .targets import Target, Targets
 from .timeouts import Limit, TimedOut
-from .upstream import ConnectFailed, Pool
+from .upstream import ConnectFailed, Pool, make_broken
 
 # Replicas that all refused may be back before the table says so: while a request is held, they are tried again.
 _RETRY_S = 0.5
+# A request may be what replicas die of: it is repeated so often.
+_REPEATS = 3
 
 
 class Dispatcher:
@@ -42,6 +45,7 @@ class Dispatcher:
         tried: set[Endpoint] = set()
         refusal: Problem | None = None
         sender: Sender | None = None
+        repeats = 0
         while True:
             endpoint = await self._find_endpoint(exchange, tried, refusal)
             exchange.found()
@@ -53,6 +57,12 @@ class Dispatcher:
                 self.loads.set_aside(endpoint, self._loop.time())
                 tried.add(endpoint)
                 refusal = _make_refusal(failure, exchange.limits.connect_s)
+            except Unanswered as failure:
+                repeats += 1
+                tried.add(endpoint)
+                refusal = make_broken(failure.error)
+                if repeats > _REPEATS:
+                    raise refusal from failure
             finally:
                 self.loads.end(endpoint)
 

@@ -1,0 +1,1 @@
+"""The engine that has HAProxy carry requests, steered by this process."""

@@ -1,0 +1,158 @@
+"""The engine that has HAProxy carry requests; what HAProxy cannot do exactly goes to the asyncio engine behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+from serai.domain.routes import RouteTable
+from serai.gateway.carrier import Carrier
+from serai.gateway.engine import Engine, Health, Keep
+
+from .backstage import Backstage
+from .ending import drain, record_cut
+from .folder import RunFolder
+from .master import HaproxyFailure
+from .names import HANDED
+from .program import Program
+from .reader import Records
+from .render import ADMIN_SOCKET
+from .runtime import Runtime, RuntimeFailure, parse_stat
+from .slots import Slots, derive_count
+from .supervision import Supervision
+from .wanted import Wanted
+
+log = logging.getLogger(__name__)
+
+_TEND_S, _LOOK_S, _AUDIT_S = 0.1, 1.0, 15.0
+
+
+class HaproxyEngine(Engine):
+    """Listens on host:port (0: a free port), with HAProxy's files in `folder`. Use it from one running loop."""
+
+    name = "haproxy"
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        domain: str,
+        keep: Keep,
+        health: Health,
+        folder: Path,
+        program: Program,
+        hold_limit: int = 1000,
+    ) -> None:
+        self._host, self._port, self._domain = host, port, domain
+        self._keep = keep
+        self._folder = RunFolder(folder)
+        self._carrier = Carrier(keep, health, hold_limit)
+        self._records = Records(keep)
+        self._backstage = Backstage(self._folder, self._carrier, self._records, domain)
+        self._runtime = Runtime(self._folder.socket(ADMIN_SOCKET))
+        self._wanted = Wanted(Slots(0))
+        self._supervision = Supervision(program, self._folder, self._runtime, self._wanted)
+        self._table = RouteTable(0, {})
+        self._tasks: list[asyncio.Task[None]] = []
+        self._native = 0
+        self._is_open = False
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self._host, self._port
+
+    @property
+    def in_flight(self) -> int:
+        return self._native + self._carrier.in_flight
+
+    def leaving(self) -> frozenset[str]:
+        gone = self._supervision.steering.leaving() | self._supervision.old_replicas
+        routed = {e.replica for route in self._table.routes.values() for e in route.endpoints} if gone else set()
+        return self._carrier.leaving() | (gone - routed)
+
+    async def start(self) -> None:
+        await self._backstage.open()
+        try:
+            await self._launch()
+        except (HaproxyFailure, OSError):
+            self._release()
+            raise
+        self._port = self._supervision.plan.port
+        self._tasks = [asyncio.create_task(part) for part in (self._supervision.supervise(), self._watch())]
+        self._is_open = True
+
+    async def apply(self, table: RouteTable) -> None:
+        changed = self._carrier.apply(table)
+        self._table = table
+        if not self._is_open:
+            return
+        routes = {name: table.routes.get(name) for name in changed}
+        lacking = self._wanted.lacks_slots(route for route in routes.values() if route is not None)
+        if lacking:
+            with suppress(HaproxyFailure):
+                await self._supervision.grow(derive_count(len(table.routes)))
+        touched = self._wanted.take(routes)
+        with suppress(RuntimeFailure):  # it has ended: it is started anew with what is wanted
+            await self._supervision.steering.bring(touched)
+
+    async def close(self, drain_s: float) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await drain(self._runtime, self.address, drain_s)
+        cut = await record_cut(self._runtime, self._wanted.deployments())
+        await self._carrier.close(0)
+        await self._records.settle()
+        await self._supervision.master.stop()
+        for record in cut:
+            self._keep(record)
+        self._release()
+
+    async def _launch(self) -> None:
+        place = (self._host, self._port, self._domain)
+        if await self._supervision.adopt(*place):
+            await self._take_over()
+            return
+        self._supervision.claim(*place, derive_count(len(self._table.routes)))
+        self._wanted.take(dict(self._table.routes))
+        await self._supervision.launch()
+
+    async def _take_over(self) -> None:
+        found = await self._runtime.read_state()
+        for name, row in found.rows.items():
+            self._wanted.slots.assign(name, row.partition(":")[0])
+        self._wanted.take(dict(self._table.routes))
+        await self._supervision.take_over()
+
+    async def _watch(self) -> None:
+        """Look after what HAProxy does, for ever."""
+        loop = asyncio.get_running_loop()
+        look_at = audit_at = loop.time()
+        steering = self._supervision.steering
+        while True:
+            await asyncio.sleep(_TEND_S)
+            with suppress(RuntimeFailure):
+                if steering.is_draining():
+                    await steering.tend()
+                    self._wanted.slots.settle({key.partition("/")[0] for key in steering.known.servers})
+                if loop.time() > look_at:
+                    look_at = loop.time() + _LOOK_S
+                    await self._look()
+                if loop.time() > audit_at + _AUDIT_S or steering.is_suspect:
+                    audit_at = loop.time()
+                    await steering.audit()
+
+    async def _look(self) -> None:
+        rows = parse_stat(await self._runtime.ask("show stat -1 2 -1"))
+        self._native = sum(int(row["scur"]) for row in rows if row["pxname"] != HANDED)
+        await self._supervision.forget_old()
+
+    def _release(self) -> None:
+        self._backstage.close()
+        self._folder.remove()
+        self._folder.close()

@@ -1,0 +1,129 @@
+"""See to it that one HAProxy runs with what is wanted: started, taken over, reloaded when it grows, started anew."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import replace
+
+from .folder import RunFolder
+from .master import HaproxyFailure, Master, claim_port
+from .program import Program
+from .render import Plan
+from .runtime import Runtime, RuntimeFailure
+from .steering import Steering
+from .wanted import Wanted
+
+log = logging.getLogger(__name__)
+
+_PAUSES_S = (0.0, 0.2, 0.5, 1.0, 3.0)
+_STEADY_S = 60.0
+_THREADS = 8
+
+
+class Supervision:
+    """`plan` is what runs; known once launched."""
+
+    def __init__(self, program: Program, folder: RunFolder, runtime: Runtime, wanted: Wanted) -> None:
+        self._program = program
+        self._folder = folder
+        self._runtime = runtime
+        self._wanted = wanted
+        self.steering = Steering(runtime, wanted)
+        self.master = Master(program.path, folder)
+        self.plan = Plan("", 0, "", 0, count_threads())
+        self.starts = 0
+        self._old_replicas: set[str] = set()
+
+    @property
+    def old_replicas(self) -> set[str]:
+        """Return the replicas that workers from before a reload may still be sending requests to."""
+        return self._old_replicas
+
+    async def adopt(self, host: str, port: int, domain: str) -> bool:
+        """Take over the HAProxy that an earlier process left in the folder, if it is the one that would be started.
+
+        One that is not is ended: nobody steers it any more.
+        """
+        if not await self.master.adopt():
+            return False
+        note = self._folder.read_note()
+        slots, old_port = note.get("slots"), note.get("port")
+        if isinstance(slots, int) and isinstance(old_port, int):
+            self.plan = Plan(host, port or old_port, domain, slots, self.plan.threads)
+            if await self._is_as_planned():
+                self._wanted.slots.grow(slots)
+                return True
+        log.warning(
+            "the HAProxy that an earlier gateway left (process %d) is another one; it is ended", self.master.pid
+        )
+        await self.master.stop()
+        return False
+
+    def claim(self, host: str, port: int, domain: str, slots: int) -> None:
+        """Plan to listen at an address, 0: a free port. OSError where it is taken."""
+        self._wanted.slots.grow(slots)
+        self.plan = Plan(host, claim_port(host, port), domain, self._wanted.slots.count, self.plan.threads)
+
+    async def launch(self) -> None:
+        """Start HAProxy as planned, with all that is wanted. HaproxyFailure where it does not run."""
+        self._folder.write(self.plan, self._wanted.state)
+        self._folder.note({"port": self.plan.port, "slots": self.plan.slots})
+        await self.master.start()
+        self.starts += 1
+        self.steering.began()
+        self._old_replicas = set()
+
+    async def take_over(self) -> None:
+        """Bring the adopted HAProxy to what is wanted."""
+        log.info("HAProxy (process %d) has served on; it is taken over", self.master.pid)
+        await self.steering.audit()
+
+    async def grow(self, slots: int) -> None:
+        """Reload HAProxy with more slots; its old workers finish what they have."""
+        self._old_replicas |= self.steering.replicas()
+        self._wanted.slots.grow(slots)
+        self.plan = replace(self.plan, slots=slots)
+        self._folder.write(self.plan, self._wanted.state)
+        self._folder.note({"port": self.plan.port, "slots": slots})
+        await self.master.reload()
+        self.steering.began()
+        log.info("HAProxy was reloaded with room for %d deployments", slots)
+
+    async def forget_old(self) -> None:
+        """Forget the old workers once they are gone."""
+        if self._old_replicas and not await self.master.has_old_workers():
+            self._old_replicas = set()
+
+    async def supervise(self) -> None:
+        """Start HAProxy anew whenever it ends, for ever."""
+        failures, loop = 0, asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            how = await self.master.ended()
+            failures = 0 if loop.time() - began > _STEADY_S else failures + 1
+            log.error("HAProxy has ended (%s); it is started anew", how)
+            while not await self._relaunch(_PAUSES_S[min(failures, len(_PAUSES_S)) - 1]):
+                failures += 1
+
+    async def _relaunch(self, pause_s: float) -> bool:
+        await asyncio.sleep(pause_s)
+        try:
+            await self.launch()
+        except (HaproxyFailure, OSError) as error:
+            log.error("HAProxy cannot be started anew: %s", error)
+            return False
+        log.info("HAProxy runs again (process %d)", self.master.pid)
+        return True
+
+    async def _is_as_planned(self) -> bool:
+        try:
+            return f"serai-{self.plan.digest}" in await self._runtime.ask("show info")
+        except RuntimeFailure:
+            return False
+
+
+def count_threads() -> int:
+    """Return how many threads HAProxy gets: one for each core that is ours, up to a few."""
+    return max(1, min(len(os.sched_getaffinity(0)), _THREADS))

@@ -1,0 +1,66 @@
+"""The HAProxy engine keeps the contract of engines."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serai.gateway.engine import Engine, Health, Keep
+from serai.gateway.haproxy.haproxy_engine import HaproxyEngine
+from serai.gateway.haproxy.program import find_program
+from tests.gateway.contract_replicas import BalanceContract, ClosingContract, HandoverContract, HoldContract
+from tests.gateway.contract_requests import RequestContract
+from tests.gateway.contract_streams import StreamContract, TimeoutContract, WebSocketContract
+from tests.gateway.engine_contract import DOMAIN, EngineFixture
+
+FOUND = find_program()
+
+pytestmark = pytest.mark.skipif(FOUND.program is None, reason=FOUND.why_not)
+
+
+class HaproxyFixture(EngineFixture):
+    @pytest.fixture(autouse=True)
+    def folder(self) -> Iterator[None]:
+        with tempfile.TemporaryDirectory() as folder:
+            self.data = Path(folder)
+            yield
+
+    def make_engine(self, keep: Keep, health: Health) -> Engine:
+        assert FOUND.program is not None
+        folder = self.data / "haproxy"
+        return HaproxyEngine("127.0.0.1", 0, DOMAIN, keep, health, folder, FOUND.program, hold_limit=self.hold_limit)
+
+
+class TestRequests(HaproxyFixture, RequestContract):
+    pass
+
+
+class TestStreams(HaproxyFixture, StreamContract):
+    pass
+
+
+class TestTimeouts(HaproxyFixture, TimeoutContract):
+    pass
+
+
+class TestWebSockets(HaproxyFixture, WebSocketContract):
+    pass
+
+
+class TestBalance(HaproxyFixture, BalanceContract):
+    pass
+
+
+class TestHold(HaproxyFixture, HoldContract):
+    pass
+
+
+class TestHandover(HaproxyFixture, HandoverContract):
+    pass
+
+
+class TestClosing(HaproxyFixture, ClosingContract):
+    pass
