@@ -17,6 +17,7 @@ import pytest
 from tests.live import leftovers
 from tests.live.agent import Agent
 from tests.live.conftest import AgentFactory
+from tests.postgres import Unavailable, running_postgres
 from tests.system.installation import ROOT, Installation, make_model
 from tests.system.load import Load
 from tests.waiting import eventually
@@ -58,10 +59,11 @@ def test_an_unknown_driver_is_refused(agent: Agent) -> None:
 class JobInstallation(Installation):
     """An installation whose server and gateway are jobs of an agent with ACLs."""
 
-    def __init__(self, folder: Path, agent: Agent, driver: str) -> None:
+    def __init__(self, folder: Path, agent: Agent, driver: str, database: str = "") -> None:
         super().__init__(folder)
         self.agent = agent
         self.driver = driver
+        self.database = database
         self.log.touch()
 
     def start(self) -> Installation:
@@ -69,6 +71,8 @@ class JobInstallation(Installation):
         self._nomad("namespace", "apply", MODELS)
         policy = str(JOBSPECS / "serai-server.policy.hcl")
         self._nomad("acl", "policy", "apply", "-namespace", "default", "-job", SERVER, SERVER, policy)
+        if self.database:
+            self._nomad("var", "put", f"nomad/jobs/{SERVER}", f"database={self.database}")
         places = {"nomad_address": self.agent.address, "models_namespace": MODELS, "gateway_url": self.gateway}
         self.run_job(SERVER, self.port, **self._place(self.data), **places)
         self.wait(SERVER, f"{self.url}/healthz")
@@ -109,14 +113,14 @@ class JobInstallation(Installation):
         return done
 
 
-@pytest.fixture(params=["raw_exec", "exec"])
-def installed(request: pytest.FixtureRequest, fresh_agent: AgentFactory, tmp_path: Path) -> JobInstallation:
+@pytest.fixture
+def folders(tmp_path: Path) -> dict[str, Path]:
+    """The host volumes, which belong to whom exec's tasks run as."""
     folders = {"serai": tmp_path / "data", "serai-gateway": tmp_path / "gateway"}
     for folder in folders.values():
         folder.mkdir()
         os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
-    chroot = make_serai_chroot() if request.param == "exec" else {}
-    return JobInstallation(tmp_path, fresh_agent(acl=True, host_volumes=folders, chroot=chroot), request.param)
+    return folders
 
 
 def make_serai_chroot() -> dict[str, str]:
@@ -130,10 +134,29 @@ def make_serai_chroot() -> dict[str, str]:
     return {str(source): f"{INSIDE}/{source.name}" for source in sources}
 
 
-def test_serai_runs_itself_on_nomad(installed: JobInstallation, tmp_path: Path) -> None:
+def test_by_exec_with_sqlite(fresh_agent: AgentFactory, folders: dict[str, Path], tmp_path: Path) -> None:
+    agent = fresh_agent(acl=True, host_volumes=folders, chroot=make_serai_chroot())
+    check(JobInstallation(tmp_path, agent, "exec"))
+    assert (folders["serai"] / "serai.db").exists()
+
+
+@pytest.mark.postgres
+def test_by_raw_exec_with_postgresql(fresh_agent: AgentFactory, folders: dict[str, Path], tmp_path: Path) -> None:
+    agent = fresh_agent(acl=True, host_volumes=folders)
+    try:
+        with running_postgres() as postgres:
+            installed = JobInstallation(tmp_path, agent, "raw_exec", postgres.make_url())
+            check(installed)
+            agent.close()
+    except Unavailable as error:
+        pytest.skip(str(error))
+    assert not (folders["serai"] / "serai.db").exists()
+
+
+def check(installed: JobInstallation) -> None:
     """Server and gateway are jobs; a model runs beside them; a killed server comes back and finds it."""
     installed.start()
-    installed.deploy(make_model(tmp_path / "echo", python="python3"))
+    installed.deploy(make_model(installed.folder / "echo", python="python3"))
     version, replica = installed.get("/echo/").split()
     assert version == "1"
     carried = installed.process(GATEWAY)
