@@ -8,12 +8,16 @@ import zlib
 from typing import Any
 
 from aiohttp import web
+from pydantic import TypeAdapter
 
+from serai.domain.quantity import parse_duration
 from serai.domain.routes import Route, RouteChange, dump_change
 from serai.domain.window import Clock, Window, load_window
+from serai.web.shapes.queries import Wait
 from tests.gateway.models import Port
 
 TOKEN = "serai_gateway_token"
+_WAIT = TypeAdapter(Wait)  # what the real server takes and refuses
 
 
 class ControlServer:
@@ -72,7 +76,7 @@ class ControlServer:
         index = int(request.query["index"])
         self.asked_indexes.append(index)
         self.asked_busy.append(request.query["busy"])
-        wait_s = float(request.query["wait"].removesuffix("s"))
+        wait_s = parse_duration(_WAIT.validate_python(request.query["wait"]), "wait")
         if self.is_hasty:
             return web.json_response(dump_change(RouteChange(index, False, {})))
         async with self._changed:

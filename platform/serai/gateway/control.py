@@ -45,7 +45,7 @@ class ControlPlane:
         """
         query = {
             "index": str(index),
-            "wait": f"{wait_s:g}s",
+            "wait": f"{round(wait_s * 1000)}ms",
             "gateway": self._gateway,
             "busy": ",".join(sorted(leaving)),
         }
