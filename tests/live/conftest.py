@@ -166,9 +166,11 @@ def serai_on(tmp_path: Path) -> Iterator[SeraiFactory]:
 
 
 @pytest.fixture
-def serai(serai_on: SeraiFactory, agent: Agent, namespace: str) -> NomadInstallation:
-    """An installation on the session's agent."""
-    return serai_on(agent, namespace)
+def serai(agent: Agent, namespace: str, tmp_path: Path) -> Iterator[NomadInstallation]:
+    """An installation on the session's agent. It ends before its namespace is purged: else it would set that right."""
+    with closing(NomadInstallation(tmp_path / "serai", agent, namespace)) as made:
+        made.start()
+        yield made
 
 
 @pytest.fixture
