@@ -91,7 +91,7 @@ variable "nomad_address" {
 
 variable "models_namespace" {
   description = "Namespace in which models run; it has to exist."
-  default     = "default"
+  default     = "serai"
 }
 
 variable "plugin_settings" {

@@ -24,7 +24,8 @@ from tests.waiting import eventually
 
 JOBSPECS = ROOT / "jobspecs"
 SERVER, GATEWAY = "serai-server", "serai-gateway"
-MODELS = "models"
+POLICY = ROOT / "plugins" / "serai_nomad" / "policy.hcl"
+MODELS = "serai"
 # Whom exec's tasks run as.
 NOBODY = pwd.getpwnam("nobody")
 # Where those tasks see the packages of this environment.
@@ -69,11 +70,10 @@ class JobInstallation(Installation):
     def start(self) -> Installation:
         """Follow the steps of jobspecs/README.md."""
         self._nomad("namespace", "apply", MODELS)
-        policy = str(JOBSPECS / "serai-server.policy.hcl")
-        self._nomad("acl", "policy", "apply", "-namespace", "default", "-job", SERVER, SERVER, policy)
+        self._nomad("acl", "policy", "apply", "-namespace", "default", "-job", SERVER, SERVER, str(POLICY))
         if self.database:
             self._nomad("var", "put", f"nomad/jobs/{SERVER}", f"database={self.database}")
-        places = {"nomad_address": self.agent.address, "models_namespace": MODELS, "gateway_url": self.gateway}
+        places = {"nomad_address": self.agent.address, "gateway_url": self.gateway}
         self.run_job(SERVER, self.port, **self._place(self.data), **places)
         self.wait(SERVER, f"{self.url}/healthz")
         token = (self.data / "gateway.token").read_text().strip()
