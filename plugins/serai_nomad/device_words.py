@@ -14,11 +14,10 @@ def describe_devices(ask: Ask) -> str:
 
 
 def _describe(entry: DeviceAsk) -> str:
-    words = [str(entry.count), _kind(entry) + ("" if entry.count == 1 else "s")]
     parts = entry.name.split("/", 2)
-    if len(parts) == 3 and parts[1] == "gpu":
-        words.append(parts[2])
-    return " ".join([*words, *(_condition(constraint) for constraint in entry.constraints)])
+    model = [parts[2]] if len(parts) == 3 and parts[1] == "gpu" else []
+    noun = _kind(entry) + ("" if entry.count == 1 else "s")
+    return " ".join([str(entry.count), *model, noun, *(_condition(constraint) for constraint in entry.constraints)])
 
 
 def _kind(entry: DeviceAsk) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from serai_nomad.settings import load_settings
 from tests.live.cluster import Cluster
 from tests.live.jobs import make_job
 from tests.live.leftovers import make_folder
+from tests.live.serai_server import NomadInstallation
+from tests.system.installation import make_model
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.xdist_group("nomad-places"), pytest.mark.slow]
@@ -146,7 +149,7 @@ CASES: list[tuple[dict[str, Any], int, Verdict, str, list[str]]] = [
         ["2 GPUs matching 'A100'", "1 of the 2 nodes of the node pool gpu has", "1 of 2 is free", "bert-v1 (1)"],
     ),
     ({**GPU, "gpu": "nvidia/gpu/T4"}, 0, Verdict.LATER, "gpu-taken", ["1 more unhealthy", "held by others (1)"]),
-    ({**GPU, "gpu": "nvidia/gpu/T4", "gpus": 2}, 0, Verdict.LATER, "gpu-unhealthy", [SICK, "1 is unhealthy"]),
+    ({**GPU, "gpu": "nvidia/gpu/T4", "gpus": 2}, 0, Verdict.LATER, "gpu-unhealthy", ["2 T4 GPUs: 1 of the 2 on client-2 is unhealthy", SICK]),
     ({**GPU, "vram": "80 GiB"}, 0, Verdict.NEVER, "gpu-missing", ["with at least 80 GiB", "3 A100-40GB, 2 T4"]),
     ({**GPU, "model": "H100"}, 0, Verdict.NEVER, "gpu-missing", ["matching 'H100'", "none of the 2 nodes"]),
     ({**GPU, "gpus": 3}, 0, Verdict.NEVER, "gpu-missing", ["at most 2 of one model"]),
@@ -284,3 +287,39 @@ def trim(raw: dict[str, Any], namespace: str, others: str) -> Json:
             with contextlib.suppress(KeyError):
                 del node[name]
     return json.loads(json.dumps(raw).replace(namespace, "models").replace(others, "elsewhere"))  # type: ignore[no-any-return]
+
+
+MANIFEST = """
+resources: {memory: 64MiB, gpu: {count: 2, model: A100}}
+placement: {pool: gpu}
+"""
+
+
+def test_a_server_tells_it_all_and_starts_what_waits(
+    room: Room, serai_on: Callable[..., NomadInstallation], tmp_path: Path
+) -> None:
+    """Last, as it ends what the other tests look at: dry run, reason with funnel, capacity; then room, and it runs."""
+    serai, folder = serai_on(room.cluster, room.namespace), make_model(tmp_path / "whisper", MANIFEST)
+    trial = serai.run("deploy", str(folder), "--dry-run")
+    assert trial.returncode == 4, trial.stderr
+    assert "It does not fit now: no replica would get a place at once." in trial.stdout
+    assert "1 of 2 is free: held by bert-v1 (1). It would fit if bert-v1 stopped." in trial.stdout
+    assert serai.run("deploy", str(folder), "--detach").returncode == 0
+    started = time.monotonic()
+    eventually(lambda: ask_status(serai)["reason"]["code"] == "gpu-taken", 10)
+    assert time.monotonic() - started < 5
+    reason = ask_status(serai)["reason"]
+    assert "held by bert-v1 (1)" in reason["text"]
+    assert {"step": "with free GPUs", "nodes": 0} in reason["funnel"]
+    table = " ".join(serai.run("capacity", "--pool", "gpu").stdout.split())
+    assert "A100-40GB 40 GiB 3 2 1 - -" in table
+    assert "T4 16 GiB 2 - 1 1 -" in table
+    assert f"2 T4 16 GiB: 1 other, 1 unhealthy (GPU-sim-n2-1: {SICK})" in table
+    room.cluster.api.delete("/v1/job/bert-v1", namespace=room.namespace)
+    eventually(lambda: ask_status(serai)["state"] == "running", 30)
+    assert "2 A100-40GB 40 GiB: 2 whisper-v1" in serai.run("capacity").stdout
+    assert serai.run("stop", "whisper").returncode == 0
+
+
+def ask_status(serai: NomadInstallation) -> dict[str, Any]:
+    return dict(json.loads(serai.run("status", "whisper", "--json").stdout))
