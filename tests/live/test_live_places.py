@@ -128,6 +128,7 @@ def room(nomad: Path) -> Iterator[Room]:
 
 
 GPU = {"gpu": "gpu", "pool": "gpu"}
+T4 = {"gpu": "nvidia/gpu/T4", "pool": "gpu"}
 ALONE = [("", "distinct_hosts", "true")]
 
 # what is asked for, how many of how many find a place, the verdict, the code and words of the sentence
@@ -148,8 +149,8 @@ CASES: list[tuple[dict[str, Any], int, Verdict, str, list[str]]] = [
         "gpu-taken",
         ["2 GPUs matching 'A100'", "1 of the 2 nodes of the node pool gpu has", "1 of 2 is free", "bert-v1 (1)"],
     ),
-    ({**GPU, "gpu": "nvidia/gpu/T4"}, 0, Verdict.LATER, "gpu-taken", ["1 more unhealthy", "held by others (1)"]),
-    ({**GPU, "gpu": "nvidia/gpu/T4", "gpus": 2}, 0, Verdict.LATER, "gpu-unhealthy", ["2 T4 GPUs: 1 of the 2 on client-2", SICK]),
+    (T4, 0, Verdict.LATER, "gpu-taken", ["1 more unhealthy", "held by others (1)"]),
+    ({**T4, "gpus": 2}, 0, Verdict.LATER, "gpu-unhealthy", ["2 T4 GPUs: 1 of the 2 on client-2 is unhealthy", SICK]),
     ({**GPU, "vram": "80 GiB"}, 0, Verdict.NEVER, "gpu-missing", ["with at least 80 GiB", "3 A100-40GB, 2 T4"]),
     ({**GPU, "model": "H100"}, 0, Verdict.NEVER, "gpu-missing", ["matching 'H100'", "none of the 2 nodes"]),
     ({**GPU, "gpus": 3}, 0, Verdict.NEVER, "gpu-missing", ["at most 2 of one model"]),
