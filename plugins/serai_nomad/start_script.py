@@ -54,9 +54,28 @@ PATH=$VIRTUAL_ENV/bin:$PATH
 export VIRTUAL_ENV PATH
 """
 
+# The first process of a namespace (exec, containers) does not end by a signal that it does not handle: a model that
+# knows nothing of signals would be killed at the end of its drain time. So the shell is the first and passes them on.
 _RUN = f"""\
+run() {{
+    if [ $$ -ne 1 ]; then
+        exec "$@"
+    fi
+    trap 'kill -TERM "$model" 2> /dev/null' TERM
+    trap 'kill -INT "$model" 2> /dev/null' INT
+    "$@" &
+    model=$!
+    wait "$model"
+    code=$?
+    while kill -0 "$model" 2> /dev/null; do
+        wait "$model"
+        code=$?
+    done
+    exit "$code"
+}}
+
 if [ $# -gt 0 ]; then
-    exec "$@"
+    run "$@"
 fi
 if [ ! -f start.sh ]; then
     say "The bundle has no start.sh, and the manifest names no command."
@@ -64,9 +83,9 @@ if [ ! -f start.sh ]; then
 fi
 IFS= read -r first < start.sh
 case $first in
-    "#!"*) [ -x start.sh ] && exec ./start.sh ;;
+    "#!"*) [ -x start.sh ] && run ./start.sh ;;
 esac
-exec /bin/sh ./start.sh
+run /bin/sh ./start.sh
 """
 
 
