@@ -13,7 +13,7 @@ import pytest
 
 from tests.live import leftovers
 from tests.live.agent import Agent
-from tests.live.api import Refused
+from tests.live.api import HarnessApi, Refused
 from tests.live.cluster import Cluster
 from tests.live.conftest import AgentFactory, ClusterFactory
 from tests.live.docker import Dockerd
@@ -112,6 +112,10 @@ def test_with_acl_nothing_is_open(fresh_agent: AgentFactory) -> None:
 
 def test_a_cluster_survives_what_tests_do_to_it(cluster: ClusterFactory) -> None:
     made = cluster(servers=3, clients=[{"node_class": "a"}, {"node_class": "b"}], acl=True)
+    reader = HarnessApi(made.addresses[0], made.make_token('node { policy = "read" }'))
+    assert len(reader.nodes()) == 2
+    with pytest.raises(Refused, match="403"):
+        reader.register(make_job("sleeper"))
     made.api.register(make_job("sleeper"))
     (allocation,) = made.api.wait_running("sleeper")
     row = made.api.get(f"/v1/allocation/{allocation}")
