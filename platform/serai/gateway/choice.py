@@ -1,0 +1,63 @@
+"""Which engine carries requests: as configured, or the best there is."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+
+from serai.domain.errors import Invalid
+
+from .asyncio_engine import AsyncioEngine
+from .config import GatewayConfig
+from .engine import Engine, Health, Keep
+from .haproxy.haproxy_engine import HaproxyEngine
+from .haproxy.program import Finding, Program, find_program
+
+log = logging.getLogger(__name__)
+
+
+class EngineName(StrEnum):
+    """`auto` is HAProxy where there is one that will do, else asyncio."""
+
+    AUTO = "auto"
+    HAPROXY = "haproxy"
+    ASYNCIO = "asyncio"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The engine, HAProxy's program if that is it, and one sentence why."""
+
+    name: EngineName
+    program: Program | None
+    why: str
+
+
+def choose_engine(wanted: str, finding: Finding) -> Choice:
+    """Return the engine to use; Invalid where HAProxy is demanded and there is none."""
+    if wanted == EngineName.ASYNCIO:
+        return Choice(EngineName.ASYNCIO, None, "the engine within the gateway, as configured")
+    if finding.program is not None:
+        return Choice(EngineName.HAPROXY, finding.program, str(finding.program))
+    if wanted == EngineName.HAPROXY:
+        raise Invalid(
+            f"gateway_engine is haproxy, but {finding.why_not}; install one, or set gateway_engine to auto",
+            "gateway_engine",
+        )
+    return Choice(EngineName.ASYNCIO, None, f"the engine within the gateway, as {finding.why_not}")
+
+
+def find_engine(wanted: str) -> Choice:
+    """Return the engine to use on this machine; Invalid where HAProxy is demanded and there is none."""
+    finding = Finding(None, "") if wanted == EngineName.ASYNCIO else find_program()
+    return choose_engine(wanted, finding)
+
+
+def make_engine(choice: Choice, config: GatewayConfig, keep: Keep, health: Health) -> Engine:
+    """Return the chosen engine for the address and folder of `config`."""
+    if choice.program is None:
+        return AsyncioEngine(config.host, config.port, config.domain, keep, health, config.hold_limit)
+    folder = config.data / "haproxy"
+    place = (config.host, config.port, config.domain)
+    return HaproxyEngine(*place, keep, health, folder, choice.program, config.hold_limit)
