@@ -233,6 +233,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "The scheduler cannot be reached; this is what it last said.",
         "Check the scheduler; Serai goes on by itself when it answers.",
     ),
+    "permission-denied": (
+        "The scheduler does not let Serai observe it; this is what it last said.",
+        "Give Serai's token the rights of the plugin's policy (docs/howto/operate-nomad.md).",
+    ),
     "not-observed": (
         "The scheduler has not been seen since the server's start.",
         "Check the scheduler.",

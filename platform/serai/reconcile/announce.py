@@ -59,7 +59,7 @@ class Announcer:
         self._drains.note_published(self._routes.publish(routes, complete and is_fresh))
 
     def _note_view(self, name: str, situation: Situation | None, now: datetime) -> None:
-        view = make_view(situation, now, 0, self._cluster.freshness) if situation else None
+        view = make_view(situation, now, 0, self._cluster.freshness, self._cluster.doubt) if situation else None
         before = self._seen.get(name)
         if view == before:
             return

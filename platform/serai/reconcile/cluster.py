@@ -12,6 +12,7 @@ from serai.domain.errors import NotFound
 from serai.domain.handover import Situation
 from serai.domain.names import parse_workload_id, workload_id
 from serai.domain.observation import Observation, Usage
+from serai.domain.reasons import Reason
 from serai.store import deployments, versions
 from serai.store.database import Database
 
@@ -39,6 +40,7 @@ class Cluster:
         self._observations: dict[str, dict[int, Observation]] = {}
         self._usage: dict[tuple[str, str], Usage] = {}
         self._freshness = Freshness.NEVER
+        self._doubt: Reason | None = None
 
     # intent
 
@@ -97,11 +99,13 @@ class Cluster:
             for workload, observation in observed.items():
                 name, number = parse_workload_id(workload)
                 self._observations.setdefault(name, {})[number] = observation
-            self._freshness = Freshness.FRESH if asked is None else self._freshness
+            if asked is None:
+                self._freshness, self._doubt = Freshness.FRESH, None
 
-    def note_unreachable(self) -> None:
-        """The scheduler did not answer: what is known grows old."""
+    def note_unreachable(self, doubt: Reason) -> None:
+        """The scheduler did not answer, for the reason `doubt`: what is known grows old."""
         with self._lock:
+            self._doubt = doubt
             if self._freshness is Freshness.FRESH:
                 self._freshness = Freshness.STALE
 
@@ -117,6 +121,11 @@ class Cluster:
     @property
     def freshness(self) -> Freshness:
         return self._freshness
+
+    @property
+    def doubt(self) -> Reason | None:
+        """Why what is known is not fresh; None while it is, and before anybody has asked."""
+        return self._doubt
 
     def observed(self) -> list[tuple[str, Observation]]:
         """Return all observations with their workload ids."""
@@ -142,11 +151,12 @@ class Cluster:
         situation = self.situation(name)
         if situation is None:
             raise NotFound(f"there is no deployment {name!r}; `serai ls` names those there are", "deployment-not-found")
-        return make_view(situation, self._clock(), self._changes.index(name), self._freshness)
+        return make_view(situation, self._clock(), self._changes.index(name), self._freshness, self._doubt)
 
     def views(self) -> list[DeploymentView]:
         """Return the views of all deployments by name."""
         now = self._clock()
         with self._lock:
             situations = [situation for name in sorted(self._intents) if (situation := self.situation(name))]
-        return [make_view(s, now, self._changes.index(s.deployment.name), self._freshness) for s in situations]
+        index, freshness, doubt = self._changes.index, self._freshness, self._doubt
+        return [make_view(s, now, index(s.deployment.name), freshness, doubt) for s in situations]

@@ -18,7 +18,7 @@ from .perform import Performer
 from .plan import plan_orphans
 from .quiet import Quiet
 from .settle import Settler
-from .views import Freshness
+from .views import Freshness, explain_doubt
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,8 @@ class Reconciler:
     def tick(self, names: Collection[str] | None = None) -> None:
         """Look at some deployments, or at all with None, and do what is to be done about them.
 
-        An unreachable scheduler leaves everything as it was, marked stale, and nothing is ordered.
+        A scheduler that cannot be observed, out of reach or refusing, leaves everything as it was, marked stale, and
+        nothing is ordered.
         """
         concerned = self._refresh(names)
         self._follow_clock()
@@ -61,9 +62,9 @@ class Reconciler:
                 self._settle(name)
             if names is None:
                 self._clean_up()
-        except SchedulerUnavailable as error:
+        except SchedulerError as error:
             log.warning("the scheduler cannot be observed: %s", error.message)
-            self._cluster.note_unreachable()
+            self._cluster.note_unreachable(explain_doubt(error))
             concerned = self._all_names()
         self._announcer.announce(concerned, complete=names is None)
         self._news.publish()

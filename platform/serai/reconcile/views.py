@@ -7,9 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from serai.domain.deployment import Deployment, Stage, Version
+from serai.domain.errors import SchedulerError
 from serai.domain.handover import Situation
 from serai.domain.observation import Replica
-from serai.domain.reasons import Reason, make_reason
+from serai.domain.reasons import CATALOGUE, Reason, make_reason
 from serai.domain.status import State, Status, derive_status
 
 
@@ -49,10 +50,12 @@ class DeploymentView:
         return next((view for view in self.versions if view.version.number == number), None)
 
 
-def make_view(situation: Situation, now: datetime, index: int, freshness: Freshness) -> DeploymentView:
-    """Return the view of one deployment at `now`."""
+def make_view(
+    situation: Situation, now: datetime, index: int, freshness: Freshness, doubt: Reason | None = None
+) -> DeploymentView:
+    """Return the view of one deployment at `now`. `doubt` says why the scheduler could not be observed."""
     versions = tuple(
-        _make_version_view(situation, situation.versions[number], now, freshness)
+        _make_version_view(situation, situation.versions[number], now, freshness, doubt)
         for number in sorted(situation.versions, reverse=True)
     )
     deployment = situation.deployment
@@ -61,32 +64,42 @@ def make_view(situation: Situation, now: datetime, index: int, freshness: Freshn
     return DeploymentView(deployment, versions, shown, index)
 
 
-def _make_version_view(situation: Situation, version: Version, now: datetime, freshness: Freshness) -> VersionView:
+def explain_doubt(error: SchedulerError) -> Reason:
+    """Return the reason that stands for every state while the scheduler cannot be observed."""
+    text = f"This is what the scheduler last said; it cannot be observed now: {error.message}"
+    return make_reason(error.code if error.code in CATALOGUE else "stale", text)
+
+
+def _make_version_view(
+    situation: Situation, version: Version, now: datetime, freshness: Freshness, doubt: Reason | None
+) -> VersionView:
     observation = situation.observations.get(version.number)
     replicas = observation.replicas if observation else ()
     return VersionView(
         version=version,
-        status=_derive(situation, version, now, freshness),
+        status=_derive(situation, version, now, freshness, doubt),
         replicas=tuple(sorted(replicas, key=lambda replica: (not replica.live, replica.started_at, replica.id))),
         stale=freshness is not Freshness.FRESH,
         waiting=observation.waiting if observation else None,
     )
 
 
-def _derive(situation: Situation, version: Version, now: datetime, freshness: Freshness) -> Status:
+def _derive(
+    situation: Situation, version: Version, now: datetime, freshness: Freshness, doubt: Reason | None
+) -> Status:
     if freshness is Freshness.NEVER:
-        return _remembered_status(situation, version)
+        return _remembered_status(situation, version, doubt)
     status = derive_status(situation, version, now)
     if freshness is Freshness.STALE and status.state.is_active:
-        return replace(status, reason=make_reason("stale"))
+        return replace(status, reason=doubt or make_reason("stale"))
     return status
 
 
-def _remembered_status(situation: Situation, version: Version) -> Status:
+def _remembered_status(situation: Situation, version: Version, doubt: Reason | None) -> Status:
     """Return what the database remembers: nothing has been observed since the server's start."""
     deployment = situation.deployment
     if version.number in {deployment.active, deployment.incumbent}:
         was_ready = version.progress is not None and version.progress.stage is Stage.READY
         state = State.RUNNING if was_ready else State.PREPARING
-        return Status(state, make_reason("not-observed"), 0, deployment.settings.count)
+        return Status(state, doubt or make_reason("not-observed"), 0, deployment.settings.count)
     return Status(State.ERROR if version.outcome else State.STOPPED, version.outcome, 0, 0)
