@@ -127,7 +127,11 @@ class HarnessApi:
         jobs = [row["ID"] for row in self.get("/v1/jobs", namespace=namespace)]
         for job in jobs:
             self._delete_job(job, namespace)
-        eventually(lambda: not self._alive(namespace), timeout_s, 0.1)
+        try:
+            eventually(lambda: not self._alive(namespace), timeout_s, 0.1)
+        except AssertionError:
+            events = {job: self.events(job, namespace) for job in jobs}
+            raise AssertionError(f"still alive: {self._alive(namespace)}; {events}") from None
         for job in jobs:
             self._delete_job(job, namespace, purge="true")
         for row in self.get("/v1/vars", namespace=namespace):
