@@ -9,10 +9,10 @@ import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 
 from .calls import Nomad, Refused, retry
-from .hcl import POLICY
 
 NAMESPACE = POLICY_NAME = "serai"
 Check = Callable[[], None]
@@ -34,9 +34,9 @@ def set_up_access(nomad: Nomad, folder: Path, pool: str = "default", check: Chec
     access = Access(folder / "management.token", folder / "serai.token")
     manager = replace(nomad, token=bootstrap(nomad, access.management, check))
     retry("making the namespace", lambda: _make_namespace(manager), check)
+    rules = (files("serai_nomad") / "policy.hcl").read_text(encoding="utf-8")
     manager.put(
-        f"/v1/acl/policy/{POLICY_NAME}",
-        {"Name": POLICY_NAME, "Description": "Serai's own token", "Rules": POLICY.read_text(encoding="utf-8")},
+        f"/v1/acl/policy/{POLICY_NAME}", {"Name": POLICY_NAME, "Description": "Serai's own token", "Rules": rules}
     )
     if pool != "default":
         manager.put(f"/v1/node/pool/{pool}", {"Name": pool, "Description": "Nodes that Serai runs models on"})

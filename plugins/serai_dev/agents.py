@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .calls import Nomad, Refused
 from .folder import Folder
-from .hcl import Node, Ports, Role, fragments, make_node_file
+from .hcl import DRAIN, Node, Ports, Role, fragments, make_node_file
 from .ports import TaskPorts, choose_client_ports
 from .process import Part
 
@@ -45,7 +45,8 @@ def make_part(folder: Folder, nomad: Path, node: Node) -> Part:
     node.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     own = folder.agent(node.name) / "node.hcl"
     own.write_text(make_node_file(node), encoding="utf-8")
-    files = [word for path in (*fragments(node.role), own) for word in ("-config", str(path))]
+    drain = (DRAIN,) if node.role is Role.CLIENT else ()
+    files = [word for path in (*fragments(node.role), *drain, own) for word in ("-config", str(path))]
     return Part(node.name, (str(nomad), "agent", *files), signal.SIGINT, GRACE_S, folder.logs / f"{node.name}.log")
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
-POLICY = DATA / "serai-policy.hcl"
+DRAIN = DATA / "drain.hcl"
 
 
 class Role(StrEnum):
@@ -31,12 +31,17 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What makes one agent itself. `servers` are rpc addresses; `dynamic` is its range of ports for tasks."""
+    """What makes one agent itself.
+
+    `address` is the one that others know it by, `bind` the one it listens on ("": the same). `servers` are rpc
+    addresses; `dynamic` is its range of ports for tasks.
+    """
 
     role: Role
     name: str
     data_dir: Path
     address: str = "127.0.0.1"
+    bind: str = ""
     interface: str = "lo"
     ports: Ports = Ports()
     servers: tuple[str, ...] = ()
@@ -59,13 +64,13 @@ def make_node_file(node: Node) -> str:
     body: dict[str, object] = {
         "name": node.name,
         "data_dir": str(node.data_dir),
-        "bind_addr": node.address,
+        "bind_addr": node.bind or node.address,
         "ports": ports,
         "advertise": {name: f"{node.address}:{port}" for name, port in ports.items()},
     }
     if node.role is Role.CLIENT:
         body |= _client_part(node)
-    return "# Written by Serai, anew at each start.\n" + "\n".join(_write(body)) + "\n"
+    return "# Written by Serai; changes here are lost.\n" + "\n".join(_write(body)) + "\n"
 
 
 def _client_part(node: Node) -> dict[str, object]:

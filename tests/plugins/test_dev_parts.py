@@ -30,7 +30,7 @@ from serai_dev.ports import TaskPorts, Wish, keep_port
 from serai_dev.serai_part import clean_environment, example_folder, write_settings
 from tests.waiting import eventually
 
-CLIENT = """# Written by Serai, anew at each start.
+CLIENT = """# Written by Serai; changes here are lost.
 name = "client-1"
 data_dir = "/d"
 bind_addr = "127.0.0.1"

@@ -1,18 +1,10 @@
-# Clients. An agent that is told to end drains itself first, so no task outlives the cluster.
-
-leave_on_interrupt = true
-leave_on_terminate = true
+# Clients.
 
 client {
-  enabled                = true
-  gc_max_allocs          = 500
+  enabled                 = true
+  gc_max_allocs           = 500
   gc_disk_usage_threshold = 95
-
-  drain_on_shutdown {
-    deadline           = "40s"
-    force              = true
-    ignore_system_jobs = false
-  }
+  max_kill_timeout        = "10m"
 
   # Metadata services of clouds that are not there are waited for, each for seconds.
   options {
