@@ -65,7 +65,9 @@ def make_parts(api: NomadApi, settings: NomadSettings, context: PluginContext) -
     board = CheckBoard(settings.check_interval_s, lambda: datetime.now(UTC))
     ledger = Ledger(api, instance, pool, places)
     logbook = Logbook(api)
-    rendering = Rendering(api, settings, cluster, instance, context.server_url, context.bundle_path)
+    rendering = Rendering(
+        api, settings, cluster, instance, context.server_url, context.gateway_url, context.bundle_path
+    )
     watch = CheckWatch(board, Inquiry(api, board, ledger, places).ask, pool, hints.tell)
     observer = Observer(ledger, board, watch, places, Evidence(logbook.tail), cluster.get_if_possible)
     return Parts(

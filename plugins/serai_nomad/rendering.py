@@ -33,6 +33,7 @@ class Rendering:
         cluster: ClusterView,
         instance: str,
         server_url: str,
+        gateway_url: str,
         bundle_path: Callable[[str], Path],
     ) -> None:
         self._api = api
@@ -40,6 +41,7 @@ class Rendering:
         self._cluster = cluster
         self._instance = instance
         self._server_url = server_url
+        self._gateway_url = gateway_url
         self._bundle_path = bundle_path
         self._lock = Lock()
         self._contents: dict[str, BundleContents] = {}
@@ -54,6 +56,7 @@ class Rendering:
             server_url=self._server_url,
             core_mhz=self._core_mhz(workload),
             bundle=self._look_into(workload.spec.bundle, is_trial),
+            endpoint=f"{self._gateway_url}/{workload.deployment}/" if self._gateway_url else "",
             template=load_template(workload, self._settings, self._parse),
         )
         return render_job(workload, self._settings, facts)

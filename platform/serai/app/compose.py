@@ -95,7 +95,7 @@ def compose(
     metrics = Database.open(configuration.metrics_url)
     blobs = BlobStore(data_dir / "bundles")
     plugins = load_plugins(configuration.plugins, [("tokens", TokenAuthentication(db, clock)), *extra])
-    make_context = _context_maker(configuration, data_dir, blobs, server_url)
+    make_context = _context_maker(configuration, data_dir, blobs, server_url, gateway_url)
     schedulers = plugins.make_schedulers(make_context)
     scheduler = _choose(schedulers, configuration.scheduler)
     changes, drains = Changes(), Drains(monotonic)
@@ -168,11 +168,11 @@ def _choose(schedulers: dict[str, Scheduler], name: str) -> Scheduler:
 
 
 def _context_maker(
-    configuration: Configuration, data_dir: Path, blobs: BlobStore, server_url: str
+    configuration: Configuration, data_dir: Path, blobs: BlobStore, server_url: str, gateway_url: str
 ) -> Callable[[str], PluginContext]:
     def make_context(plugin: str) -> PluginContext:
         settings = configuration.plugin_settings.get(plugin, {})
-        return PluginContext(data_dir / "plugins" / plugin, settings, blobs.path, server_url)
+        return PluginContext(data_dir / "plugins" / plugin, settings, blobs.path, server_url, gateway_url)
 
     return make_context
 

@@ -13,10 +13,12 @@ class PluginContext:
 
     `data_dir` is the plugin's own folder (it may not exist yet). `settings` is its table of serai.toml
     (`[plugin.<name>]`). `bundle_path` returns the file of a bundle `sha256:<hex>` and raises NotFound.
-    `server_url` is where this server answers, without a slash at the end.
+    `server_url` is where this server answers and `gateway_url` where deployments do, without a slash at the end; the
+    latter is "" where it is not known.
     """
 
     data_dir: Path
     settings: Mapping[str, object]
     bundle_path: Callable[[str], Path]
     server_url: str
+    gateway_url: str = ""
