@@ -87,7 +87,7 @@ class Submission:
         job = self._render(workload)
         answer = self._api.register(job, enforce_index=index, source=json.dumps(job, indent=2))
         if warnings := answer.get("Warnings"):
-            log.info("%s: Nomad warns: %s", workload.id, " ".join(str(warnings).split()))
+            log.debug("%s: Nomad warns: %s", workload.id, " ".join(str(warnings).split()))
 
     def _find(self, id: str) -> Json | None:
         try:
