@@ -65,7 +65,7 @@ class Stage:
     def submit(self, manifest: Mapping[str, object], driver: str = "", secrets: Mapping[str, str] | None = None) -> str:
         """Register the job of a manifest, and its variable; return the job's id."""
         spec = replace(
-            parse_manifest({"health": {"http": "/"}, "drain_timeout": "5s", **manifest}, "model").spec,
+            parse_manifest({"health": {"http": "/"}, "drain_timeout": "1s", **manifest}, "model").spec,
             secrets=dict.fromkeys(secrets or {}, "x"),
         )
         env = {"SERAI_DEPLOYMENT": "model", "SERAI_VERSION": "1", **(secrets or {})}
@@ -76,6 +76,7 @@ class Stage:
             python=self.python,
             environments=str(self.agent.folder / "environments"),
             docker_gpu_runtime=False,
+            shutdown_delay_s=0,
         )
         facts = RenderFacts("live", self.bundles.url, bundle=self.bundles.contents(spec.bundle))
         job = render_job(workload, settings, facts)
