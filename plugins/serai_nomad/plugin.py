@@ -1,16 +1,18 @@
-"""The plugin `nomad`: its scheduler, and the identity of the replicas that fetch their bundles."""
+"""The plugin `nomad`: its scheduler, what that cannot run, and the identity of replicas that fetch their bundles."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from serai.domain.deployment import Deployment, Version
 from serai.plugin import Credentials, Identity, PluginContext, Scheduler, hookimpl
 
+from .admission import check_version
 from .api import NomadApi
 from .identity import WorkloadIdentities
 from .parts import make_parts
 from .scheduler import NomadScheduler
-from .settings import load_settings
+from .settings import NomadSettings, load_settings
 
 
 class NomadPlugin:
@@ -18,13 +20,21 @@ class NomadPlugin:
 
     def __init__(self) -> None:
         self._identities: WorkloadIdentities | None = None
+        self._scheduler: NomadScheduler | None = None
+        self._settings = NomadSettings()
 
     @hookimpl
     def serai_register_scheduler(self, context: PluginContext) -> Scheduler:
-        settings = load_settings(context.settings)
+        self._settings = settings = load_settings(context.settings)
         api = NomadApi(settings)
         self._identities = WorkloadIdentities(api.jwks, settings.namespace, lambda: datetime.now(UTC))
-        return NomadScheduler(make_parts(api, settings, context))
+        self._scheduler = NomadScheduler(make_parts(api, settings, context))
+        return self._scheduler
+
+    @hookimpl
+    def serai_admit(self, deployment: Deployment, version: Version) -> None:
+        if self._scheduler is not None and self._scheduler.is_used:
+            check_version(version, self._settings)
 
     @hookimpl
     def serai_authenticate(self, credentials: Credentials) -> Identity | None:

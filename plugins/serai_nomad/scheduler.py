@@ -23,6 +23,11 @@ class NomadScheduler(Scheduler):
         self._is_started = False
         self._is_closed = False
 
+    @property
+    def is_used(self) -> bool:
+        """Whether anything was asked of it: where several plugins have a scheduler, one is chosen."""
+        return self._is_started
+
     def submit(self, workload: Workload) -> None:
         parse_workload_id(workload.id)
         self._begin()
