@@ -172,7 +172,10 @@ MANIFESTS = st.fixed_dictionaries(
             optional={
                 "cpu": st.sampled_from([1, 0.5, "1500MHz"]),
                 "memory": st.integers(1, 2**40),
-                "gpu": st.fixed_dictionaries({"count": st.integers(1, 8)}, optional={"memory": st.just("40GiB")}),
+                "memory_max": st.integers(2**40, 2**50),
+                "disk": st.integers(1, 2**40),
+                "gpu": st.fixed_dictionaries({"count": st.integers(1, 8)}, optional={"memory": st.just("40GiB")})
+                | st.sampled_from(["2 x H100", "nvidia/gpu/NVIDIA L4 >= 20GB"]),
             },
         ),
         "health": st.sampled_from(
@@ -181,7 +184,9 @@ MANIFESTS = st.fixed_dictionaries(
         "start_timeout": st.floats(0.05, 10_000_000),
         "start_attempts": st.integers(1, 1000),
         "mounts": st.just([{"volume": "weights", "path": "/models"}]),
-        "placement": st.just({"pool": "gpu", "constraints": ["${node.class} = a100"]}),
+        "placement": st.just({"pool": "gpu", "constraints": ["${node.class} = a100"]})
+        | st.just({"affinities": [{"match": "${a} = b", "weight": -5}], "spread": ["${node.unique.id}"]}),
+        "driver": st.just("docker"),
     },
 )
 

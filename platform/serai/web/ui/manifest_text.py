@@ -14,6 +14,7 @@ from serai.domain.spec import Spec
 from serai.domain.spec_text import dump_spec
 
 DURATIONS = frozenset({"start_timeout", "queue_timeout", "drain_timeout", "interval", "timeout"})
+SIZES = frozenset({"memory", "memory_max", "disk"})
 MAX_BYTES = 256 * 1024
 _SEGMENT = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
@@ -76,7 +77,7 @@ def write_value(key: str, value: object) -> object:
     """Return a number as people write it, `1 GiB` and `2m`, where that says exactly the same."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return value
-    if key == "memory" and parse_bytes(text := format_bytes(value), key) == value:
+    if key in SIZES and parse_bytes(text := format_bytes(value), key) == value:
         return text
     if key in DURATIONS and parse_duration(text := format_duration(value), key) == value:
         return text
