@@ -50,7 +50,9 @@ class NomadApi(ListCalls, JobCalls):
         None too if the node does not know the allocation (any more).
         """
         try:
-            return self.ask("GET", f"/v1/client/allocation/{quote_id(id)}/checks", read_s=CHECKS_S)
+            with speaking():
+                path = f"/v1/client/allocation/{quote_id(id)}/checks"
+                return as_mapping(self.call("GET", path, read_s=CHECKS_S).json() or {})
         except (NotFound, NoAnswer):
             return None
         except SchedulerUnavailable as error:

@@ -62,7 +62,7 @@ class Calls:
         body: object = None,
         read_s: float = READ_S,
     ) -> Json:
-        """Return the object that answers a request, {} for null."""
+        """Return the object that answers a request."""
         with speaking():
             return as_mapping(self.call(method, path, query, body, read_s).json())
 
@@ -111,9 +111,7 @@ def read_listing(response: requests.Response) -> Listing:
 
 
 def as_mapping(value: Any) -> Json:
-    """Return an answer that has to be an object; {} for null. Raise ValueError for anything else."""
-    if value is None:
-        return {}
+    """Return an answer that has to be an object. Raise ValueError for anything else."""
     if not isinstance(value, dict):
         raise ValueError(f"an object was expected, not {type(value).__name__}")
     return value

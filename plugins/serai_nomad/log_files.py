@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from serai.domain.errors import NotFound, SchedulerUnavailable
+from serai.domain.errors import SchedulerUnavailable
 
 from .calls import Calls, as_rows, quote_id, speaking
 from .facts import Json
@@ -78,11 +78,6 @@ class NodeFiles:
             if file := _make_file(row):
                 found[file.channel].append(file)
         return {channel: sorted(files, key=lambda file: file.number) for channel, files in found.items()}
-
-
-def is_missing_folder(error: NotFound) -> bool:
-    """Tell whether the node knows the allocation but has no folder of logs: nothing has been started yet."""
-    return "no such file or directory" in error.message
 
 
 def _make_file(row: Json) -> LogFile | None:

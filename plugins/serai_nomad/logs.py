@@ -16,7 +16,7 @@ from serai.domain.observation import LogLine, Stream
 from .agent_errors import PERMISSION_DENIED
 from .calls import Calls
 from .facts import Json
-from .log_files import LogFiles, NodeFiles, is_missing_folder, parse_time
+from .log_files import LogFiles, NodeFiles, parse_time
 from .log_frames import FramedFiles, load_frames
 from .log_lines import RawLine, split_lines
 from .log_moments import Moments
@@ -119,7 +119,7 @@ class LogReader:
         try:
             files = self._list(source)
         except NotFound as error:
-            if is_missing_folder(error) or not source.has_started:
+            if not source.has_started:
                 return None
             raise NotFound(
                 f"the logs of the replica {source.allocation} are gone: its node keeps those of a limited number of "

@@ -42,7 +42,7 @@ SLOT_S = 30.0
 class _Manner:
     """How a request is sent. `has_slot`: its connection has been counted already."""
 
-    timeout: Any
+    timeout: tuple[float, float]
     is_streamed: bool = False
     has_slot: bool = False
 
@@ -71,7 +71,8 @@ class AgentSession(requests.Session):
         A lost leader is waited for, if doing the same twice is harmless. After that a Conflict may mean that the
         first try was done after all.
         """
-        return self._persist(request, _Manner(kwargs.get("timeout") or (CONNECT_S, READ_S)))
+        timeout = kwargs.get("timeout") or READ_S
+        return self._persist(request, _Manner(timeout if isinstance(timeout, tuple) else (CONNECT_S, timeout)))
 
     @contextmanager
     def open_stream(self, path: str, query: Mapping[str, Any], read_s: float) -> Iterator[requests.Response]:

@@ -278,7 +278,10 @@ def test_a_task_that_has_not_started_has_no_lines() -> None:
         assert texts(reader.read(INSTALLED)) == ["one"]
 
 
-@pytest.mark.parametrize("text", ['Unknown allocation "a1"', "state for allocation a1 not found on client"])
+@pytest.mark.parametrize(
+    "text",
+    ['Unknown allocation "a1"', "state for allocation a1 not found on client", "open /x: no such file or directory"],
+)
 @pytest.mark.parametrize("has_fs", [True, False])
 def test_collected_logs_are_told(text: str, has_fs: bool) -> None:
     def answer(heard: Any) -> Said:
