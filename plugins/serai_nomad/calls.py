@@ -46,12 +46,11 @@ class Calls:
         query: Mapping[str, object] | None = None,
         body: object = None,
         read_s: float = READ_S,
-        headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Return the good answer to any request. `path` is quoted already; None in `query` is left out."""
         with speaking():
             return self.session.request(
-                method, ORIGIN + path, params=_plain(query), json=body, headers=headers, timeout=(CONNECT_S, read_s)
+                method, ORIGIN + path, params=_plain(query), json=body, timeout=(CONNECT_S, read_s)
             )
 
     def ask(

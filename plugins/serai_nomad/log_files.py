@@ -63,8 +63,7 @@ class NodeFiles:
     def _read(self, file: LogFile, offset: int, limit: int) -> bytes:
         query = {"path": f"{FOLDER}/{file.name}", "offset": offset, "limit": limit}
         path = f"/v1/client/fs/readat/{self._allocation}"
-        headers = {"Accept-Encoding": "identity"}
-        return self._api.call("GET", path, query, read_s=_READ_S, headers=headers).content
+        return self._api.call("GET", path, query, read_s=_READ_S).content
 
     def close(self) -> None:
         """Nothing is open."""

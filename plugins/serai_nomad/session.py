@@ -61,7 +61,8 @@ class AgentSession(requests.Session):
         self._current = 0
         self._closed = threading.Event()
         self.trust_env = False
-        self.headers.update({"User-Agent": "serai", "Accept": "application/json"})
+        # Uncompressed: agents are near, so that gzip takes longer than the network, and it would hold streams back.
+        self.headers.update({"User-Agent": "serai", "Accept": "application/json", "Accept-Encoding": "identity"})
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         mount_adapters(self, settings)
 
@@ -78,7 +79,6 @@ class AgentSession(requests.Session):
     def open_stream(self, path: str, query: Mapping[str, Any], read_s: float) -> Iterator[requests.Response]:
         """Open a streamed answer that keeps its connection, one of the `settings.connections`, to the end."""
         request = self.prepare_request(requests.Request("GET", ORIGIN + path, params=dict(query)))
-        request.headers["Accept-Encoding"] = "identity"
         with self._slot():
             response = self._persist(request, _Manner((CONNECT_S, read_s), is_streamed=True, has_slot=True))
             try:
