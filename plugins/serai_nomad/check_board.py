@@ -1,9 +1,9 @@
 """What the checks of replicas last answered, and which replica is asked next: bookkeeping without any I/O.
 
 Nomad tells a check's result only to who asks the replica's client, one call a replica, and no event says that it has
-changed; a port is probed by Serai itself (probe.py). So replicas on their way to ready are asked often, ready ones in
-turns, and both within a budget of calls a second: at 3,000 ready replicas each is looked at about once a minute, while
-the gateways, which feel a broken one with the next request, route around it. Probing HTTP paths ourselves, too, was
+changed; a port is probed by Serai itself (probe.py). So replicas on their way to ready and those in doubt are asked
+often, ready ones in turns, and both within a budget of calls a second: at 3,000 ready replicas each is looked at about
+once a minute, while the gateways, which feel a broken one with the next request, route around it. Probing HTTP paths ourselves, too, was
 rejected: Nomad's check runs on the replica's own node, goes on while we are away, and is what people see in Nomad.
 """
 
@@ -18,6 +18,7 @@ from .facts import Json, Remembered
 from .probe import is_silent
 
 STRIKES = 3
+STRIKES_ANSWERED = 2
 EAGER_S = 0.2
 EAGER_CALLS_PER_S = 60.0
 CALM_CALLS_PER_S = 40.0
@@ -39,12 +40,17 @@ class _Seen:
     def is_ready(self) -> bool:
         return self.is_known and has_passed(self.answer)
 
+    @property
+    def is_calm(self) -> bool:
+        return self.is_ready and not self.strikes
+
 
 class CheckBoard:
     """Keeps the answers of watched replicas. Safe from any thread.
 
     A replica that was ready stays so until its check has failed STRIKES times in a row, or its client has not
-    answered so often: one slow answer of a busy model must not take it out of the routes.
+    answered so often: one slow answer of a busy model must not take it out of the routes. A model that answers badly
+    is not slow, so for that STRIKES_ANSWERED are enough.
     """
 
     def __init__(self, calm_s: float, clock: Callable[[], datetime]) -> None:
@@ -104,10 +110,10 @@ class CheckBoard:
             return {id: self._memory[id] for id in allocations if id in self._memory}
 
     def due(self, now: float, at_most: int) -> list[str]:
-        """Return the replicas to ask now, those on their way to ready first, each group the longest waiting first."""
+        """Return the replicas to ask now, those not ready or in doubt first, each group the longest waiting first."""
         with self._lock:
-            eager = [id for id, seen in self._seen.items() if not seen.is_ready]
-            calm = [id for id, seen in self._seen.items() if seen.is_ready]
+            eager = [id for id, seen in self._seen.items() if not seen.is_calm]
+            calm = [id for id, seen in self._seen.items() if seen.is_calm]
             eager_s = max(EAGER_S, len(eager) / EAGER_CALLS_PER_S)
             calm_s = max(self._calm_s, len(calm) / CALM_CALLS_PER_S)
             waiting = self._overdue(eager, eager_s, now) + self._overdue(calm, calm_s, now)
@@ -134,7 +140,7 @@ class CheckBoard:
     def _judge(self, seen: _Seen, answer: Json | None) -> None:
         passed = has_passed(answer)
         seen.strikes = 0 if passed else seen.strikes + 1
-        if passed or not seen.is_ready or seen.strikes >= STRIKES:
+        if passed or not seen.is_ready or seen.strikes >= (STRIKES_ANSWERED if _is_answered(answer) else STRIKES):
             seen.answer = answer
         seen.is_known = True
 
@@ -142,3 +148,8 @@ class CheckBoard:
 def has_passed(answer: Json | None) -> bool:
     """Tell whether there is at least one check and all succeed."""
     return bool(answer) and all(check.get("Status") == "success" for check in (answer or {}).values())
+
+
+def _is_answered(answer: Json | None) -> bool:
+    """Tell whether the model itself answered a check."""
+    return any(check.get("StatusCode") for check in (answer or {}).values())

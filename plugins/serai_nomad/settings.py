@@ -76,7 +76,7 @@ class NomadSettings:
     bundle_url: str = ""
     instance: str = ""
     connections: int = 16
-    check_interval_s: float = 5.0
+    check_interval_s: float = 2.0
 
 
 _TLS_KEYS = ("ca_cert", "client_cert", "client_key", "server_name", "verify")

@@ -132,3 +132,19 @@ def test_the_budget_holds_at_three_thousand_replicas() -> None:
     period_s = len(replicas) / CALM_CALLS_PER_S
     assert board.due(period_s - 0.1, 9000) == []
     assert len(board.due(period_s, 9000)) == 3000
+
+
+def test_a_bad_answer_counts_for_more_than_none(board: CheckBoard) -> None:
+    bad = {"StatusCode": 503}
+    board.take("a", check("success", 1), 0.0)
+    board.take("a", {"c1": check("failure", 2)["c1"] | bad}, 1.0)
+    assert has_passed(board.answers(["a"])["a"])
+    board.take("a", {"c1": check("failure", 3)["c1"] | bad}, 2.0)
+    assert not has_passed(board.answers(["a"])["a"])
+
+
+def test_a_replica_in_doubt_is_asked_often(board: CheckBoard) -> None:
+    for id in ("a", "b"):
+        board.take(id, check("success", 1), 0.0)
+    board.take("a", check("failure", 2), 0.0)
+    assert board.due(EAGER_S, 10) == ["a"]
