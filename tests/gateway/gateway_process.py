@@ -13,8 +13,10 @@ import sys
 from pathlib import Path
 from serai.gateway.config import GatewayConfig
 from serai.gateway.main import run
-server, token_file, data, window_s, drain_s = sys.argv[1:]
-config = GatewayConfig(server, Path(token_file), Path(data), port=0, window_s=float(window_s), drain_s=float(drain_s))
+server, token_file, data, window_s, drain_s, engine = sys.argv[1:]
+config = GatewayConfig(
+    server, Path(token_file), Path(data), port=0, window_s=float(window_s), drain_s=float(drain_s), engine=engine
+)
 run(config, announce=lambda url: print(url, flush=True))
 """
 
@@ -22,8 +24,16 @@ run(config, announce=lambda url: print(url, flush=True))
 class GatewayProcess:
     """Started when made; `url` is known then."""
 
-    def __init__(self, server: str, token_file: Path, data: Path, window_s: float = 1.0, drain_s: float = 5.0) -> None:
-        arguments = [server, str(token_file), str(data), str(window_s), str(drain_s)]
+    def __init__(
+        self,
+        server: str,
+        token_file: Path,
+        data: Path,
+        window_s: float = 1.0,
+        drain_s: float = 5.0,
+        engine: str = "asyncio",
+    ) -> None:
+        arguments = [server, str(token_file), str(data), str(window_s), str(drain_s), engine]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CODE, *arguments], stdout=subprocess.PIPE, text=True, env=environment

@@ -66,9 +66,9 @@ class World:
         return Route("m", "ann", 1, (at(self.model),))
 
     @asynccontextmanager
-    async def gateway(self, server: Path | None = None, **more: Any) -> AsyncIterator[Agent]:
+    async def gateway(self, server: Path | None = None, **options: Any) -> AsyncIterator[Agent]:
         data = self.folder / "gateway"
-        more = {"port": 0, "window_s": 1.0, "drain_s": 1.0, "engine": self.engine} | more
+        more: dict[str, Any] = {"port": 0, "window_s": 1.0, "drain_s": 1.0, "engine": self.engine} | options
         config = GatewayConfig(server or self.control.url, self.token_file, data, **more)
         agent, stop, ready = Agent(config), asyncio.Event(), asyncio.Event()
         running = asyncio.create_task(agent.run(stop, lambda url: ready.set()))
@@ -216,7 +216,7 @@ async def test_a_server_that_moves_is_found_by_its_file(tmp_path: Path) -> None:
     file.write_text("")
     async with world(tmp_path) as made, world(tmp_path) as elsewhere, made.gateway(file) as agent:
         await made.control.publish(made.route)
-        assert not agent.health()["server"]["reachable"]
+        assert not agent.health()["server"]["reachable"]  # type: ignore[index]
         file.write_text(f"{made.control.url}/\n")
         await until_status(agent, 200)
         await made.control.stop()

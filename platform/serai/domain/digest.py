@@ -97,6 +97,13 @@ class Digest:
         buckets = self.buckets
         buckets[bucket] = buckets.get(bucket, 0) + 1
 
+    def add_untimed(self, about_s: float) -> None:
+        """Count one whose time is not known but is about `about_s`: percentiles speak of the others alone."""
+        self.count += 1
+        self.sum_s += about_s
+        self.min_s = min(self.min_s, about_s)
+        self.max_s = max(self.max_s, about_s)
+
     def merge(self, summary: Summary) -> None:
         """Count what `summary` counted, whichever engine made its centroids."""
         if not summary.count:

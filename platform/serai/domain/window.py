@@ -31,7 +31,10 @@ class SeriesKey:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Times in seconds of `count` requests: exact count, sum, least and greatest, and centroids (mean, weight)."""
+    """Times in seconds of `count` requests: exact count, sum, least and greatest, and centroids (mean, weight).
+
+    Where the weights are less than the count, the times of the rest are not known.
+    """
 
     count: int
     sum_s: float

@@ -111,6 +111,7 @@ def _count(folder: Folder, record: RequestRecord, start: int) -> None:
         record.first_byte_s,
         record.queue_s,
         float(start),
+        record.is_timed,
     )
 
 

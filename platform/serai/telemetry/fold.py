@@ -34,8 +34,11 @@ class Folder:
         first_byte_s: float | None,
         queue_s: float | None,
         at: float,
+        is_timed: bool = True,
     ) -> None:
         """Count a request that ended at `at` (epoch seconds). None: that clock never ran, as no byte ever came.
+
+        Where it is not timed, `total_s` is what such requests take about.
 
         `version` 0 and `replica` "" stand for a request that reached none. Any `at` is counted, in the window that it
         falls in: a clock that was set back opens an old window again, and the store merges what has the same time.
@@ -48,7 +51,10 @@ class Folder:
         clocks = window.get(group)
         if clocks is None:
             clocks = window[group] = (Digest(), Digest(), Digest())
-        clocks[0].add(total_s)
+        if is_timed:
+            clocks[0].add(total_s)
+        else:
+            clocks[0].add_untimed(total_s)
         if first_byte_s is not None:
             clocks[1].add(first_byte_s)
         if queue_s is not None:

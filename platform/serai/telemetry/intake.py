@@ -56,5 +56,5 @@ def _check(window: Window) -> None:
 def _is_possible(summary: Summary) -> bool:
     numbers = (summary.sum_s, *(number for centroid in summary.centroids for number in centroid))
     ordered = 0 <= summary.min_s <= summary.max_s < math.inf
-    counted = sum(round(weight) for _, weight in summary.centroids) == summary.count
+    counted = sum(round(weight) for _, weight in summary.centroids) <= summary.count
     return summary.count > 0 and ordered and counted and all(0 <= number < math.inf for number in numbers)

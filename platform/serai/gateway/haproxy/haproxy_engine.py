@@ -11,9 +11,11 @@ from serai.domain.routes import RouteTable
 from serai.gateway.carrier import Carrier
 from serai.gateway.engine import Engine, Health, Keep
 
+from .accounts import Accounts
 from .backstage import Backstage
 from .ending import drain, record_cut
 from .folder import RunFolder
+from .ledger import Ledger
 from .master import HaproxyFailure
 from .names import HANDED
 from .program import Program
@@ -27,6 +29,7 @@ from .wanted import Wanted
 log = logging.getLogger(__name__)
 
 _TEND_S, _LOOK_S, _AUDIT_S = 0.1, 1.0, 15.0
+_ACCOUNT_S = 5.0
 
 
 class HaproxyEngine(Engine):
@@ -49,11 +52,13 @@ class HaproxyEngine(Engine):
         self._keep = keep
         self._folder = RunFolder(folder)
         self._carrier = Carrier(keep, health, hold_limit)
-        self._records = Records(keep)
+        self._ledger = Ledger(folder / "ledger")
+        self._records = Records(keep, self._ledger)
         self._backstage = Backstage(self._folder, self._carrier, self._records, domain)
         self._runtime = Runtime(self._folder.socket(ADMIN_SOCKET))
         self._wanted = Wanted(Slots(0))
-        self._supervision = Supervision(program, self._folder, self._runtime, self._wanted)
+        self._accounts = Accounts(self._runtime, self._records, self._ledger, keep)
+        self._supervision = Supervision(program, self._folder, self._runtime, self._wanted, self._accounts.begin)
         self._table = RouteTable(0, {})
         self._tasks: list[asyncio.Task[None]] = []
         self._native = 0
@@ -66,6 +71,26 @@ class HaproxyEngine(Engine):
     @property
     def in_flight(self) -> int:
         return self._native + self._carrier.in_flight
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of HAProxy's master."""
+        return self._supervision.master.pid
+
+    @property
+    def runtime(self) -> Runtime:
+        """Return the way to HAProxy's own commands."""
+        return self._runtime
+
+    @property
+    def known_servers(self) -> frozenset[str]:
+        """Return the replicas that HAProxy has, as `<slot>/<server>`, draining ones included."""
+        return frozenset(self._supervision.steering.known.servers)
+
+    async def audit(self) -> None:
+        """Compare what runs with what is wanted, and what was counted with what is on record, at once."""
+        await self._supervision.steering.audit()
+        await self._accounts.settle(self._wanted.deployments())
 
     def leaving(self) -> frozenset[str]:
         gone = self._supervision.steering.leaving() | self._supervision.old_replicas
@@ -80,7 +105,9 @@ class HaproxyEngine(Engine):
             self._release()
             raise
         self._port = self._supervision.plan.port
-        self._tasks = [asyncio.create_task(part) for part in (self._supervision.supervise(), self._watch())]
+        self._tasks = [
+            asyncio.create_task(part) for part in (self._supervision.supervise(), self._watch(), self._account())
+        ]
         self._is_open = True
 
     async def apply(self, table: RouteTable) -> None:
@@ -107,7 +134,8 @@ class HaproxyEngine(Engine):
         await drain(self._runtime, self.address, drain_s)
         cut = await record_cut(self._runtime, self._wanted.deployments())
         await self._carrier.close(0)
-        await self._records.settle()
+        with suppress(RuntimeFailure):
+            await self._accounts.settle(self._wanted.deployments())
         await self._supervision.master.stop()
         for record in cut:
             self._keep(record)
@@ -147,6 +175,13 @@ class HaproxyEngine(Engine):
                     audit_at = loop.time()
                     await steering.audit()
 
+    async def _account(self) -> None:
+        """See to it that every request is on record, for ever."""
+        while True:
+            await asyncio.sleep(_ACCOUNT_S)
+            with suppress(RuntimeFailure):
+                await self._accounts.settle(self._wanted.deployments())
+
     async def _look(self) -> None:
         rows = parse_stat(await self._runtime.ask("show stat -1 2 -1"))
         self._native = sum(int(row["scur"]) for row in rows if row["pxname"] != HANDED)
@@ -154,5 +189,6 @@ class HaproxyEngine(Engine):
 
     def _release(self) -> None:
         self._backstage.close()
+        self._ledger.close()
         self._folder.remove()
         self._folder.close()

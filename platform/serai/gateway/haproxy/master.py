@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _OUTPUT = "haproxy.log"
 _START_S, _END_S = 10.0, 3.0
+_ANSWER_S, _RELOAD_S = 5.0, 60.0
 _LOOK_EVERY_S = 0.01
 _PASSED_ON = ("PATH", "LANG", "LD_LIBRARY_PATH", "TZ")
 
@@ -49,24 +50,35 @@ class Master:
     async def adopt(self) -> bool:
         """Take over a HAProxy that an earlier process left here; return whether there is one."""
         try:
-            answer = await Runtime(self._socket).ask("show proc")
-        except RuntimeFailure:
+            answer = await _converse(self._socket, "show proc;quit", _ANSWER_S)
+        except HaproxyFailure:
             return False
         self.pid = parse_master_pid(answer)
         return self.pid > 0
 
+    async def end_stray(self, pid: int) -> None:
+        """End a master that does not answer although it works in this folder: another needs its place."""
+        try:
+            is_ours = Path(f"/proc/{pid}/cwd").readlink() == self._folder.path.resolve()
+        except OSError:
+            return
+        if is_ours:
+            log.warning("a HAProxy that does not answer (process %d) is ended", pid)
+            self.pid = pid
+            await self.stop()
+
     async def reload(self) -> None:
         """Start new workers with what the folder has; old ones finish their requests. HaproxyFailure if none comes."""
         await self._check()
-        answer = await _converse(self._socket, "reload")
+        answer = await _converse(self._socket, "reload", _RELOAD_S)
         if "Success=1" not in answer:
             raise HaproxyFailure(f"HAProxy does not take its new configuration: {answer[-500:]}")
 
     async def has_old_workers(self) -> bool:
         """Return whether workers from before a reload still finish requests."""
         try:
-            return has_old(await Runtime(self._socket).ask("show proc"))
-        except RuntimeFailure:
+            return has_old(await _converse(self._socket, "show proc;quit", _ANSWER_S))
+        except HaproxyFailure:
             return False
 
     async def ended(self) -> str:
@@ -124,8 +136,9 @@ class Master:
         while True:
             try:
                 await runtime.ask("show info")
+                await _converse(self._socket, "show proc;quit", _ANSWER_S)  # it starts anew when its worker runs
                 return
-            except RuntimeFailure:
+            except (RuntimeFailure, HaproxyFailure):
                 has_ended = self._child is not None and self._child.poll() is not None
                 if has_ended or asyncio.get_running_loop().time() > deadline:
                     await self.stop()
@@ -162,14 +175,14 @@ def claim_port(host: str, port: int) -> int:
         return claimed
 
 
-async def _converse(path: str, command: str) -> str:
+async def _converse(path: str, command: str, timeout_s: float) -> str:
     """Return all that the master's socket says to a command until it closes."""
     try:
         reader, writer = await asyncio.open_unix_connection(path)
     except OSError as error:
         raise HaproxyFailure(f"HAProxy's master does not answer: {error}") from error
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(timeout_s):
             writer.write(command.encode() + b"\n")
             return (await reader.read()).decode()
     except (OSError, TimeoutError) as error:

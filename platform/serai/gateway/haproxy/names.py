@@ -13,6 +13,11 @@ def slot_name(number: int) -> str:
     return f"p{number}"
 
 
+def slot_number(name: str) -> int | None:
+    """Return the number of a slot, None for another backend."""
+    return int(name[1:]) if name.startswith("p") and name[1:].isdigit() else None
+
+
 def server_name(version: int, replica: str) -> str:
     """Return `<version>.<replica>`; bytes that HAProxy takes in no name are written `:<hex>`."""
     return f"{version}." + _UNFIT.sub(lambda found: b":%02x" % found[0][0], replica.encode()).decode()

@@ -1,4 +1,4 @@
-"""Take HAProxy's records as they come, and count them by slot."""
+"""Take HAProxy's records as they come, and enter them in the ledger."""
 
 from __future__ import annotations
 
@@ -10,54 +10,74 @@ from collections.abc import Callable, Iterable
 
 from serai.gateway.record import RequestRecord
 
-from .records import parse_record
+from .ledger import Ledger
+from .names import slot_number
+from .records import Line, parse_line
 
 log = logging.getLogger(__name__)
 
 # Records are on their way for a few milliseconds; after so long without any there are none.
-_QUIET_S, _SETTLE_S = 0.05, 2.0
+_QUIET_S = 0.05
+# Threads of HAProxy hand theirs in almost in order.
+_MARGIN_US = 500_000
 
 
 class Records:
-    """Keeps records by `keep`; `counts` has how many requests of each slot are accounted for.
+    """Keeps records by `keep`. What began before this was made may have been carried by one like it that is gone."""
 
-    What began before this was made, and was carried by a process that is gone, is kept here, too.
-    """
-
-    def __init__(self, keep: Callable[[RequestRecord], None]) -> None:
+    def __init__(self, keep: Callable[[RequestRecord], None], ledger: Ledger) -> None:
         self._keep = keep
+        self._ledger = ledger
         self._since_us = int(time.time() * 1e6)
         self._is_puzzled = False
         self._came_at = 0.0
-        self.counts: Counter[str] = Counter()
+        self._latest_us = self._mark_us = 0
+        self.late: Counter[tuple[int, int]] = Counter()
+        self.connections = 0
 
     def connection(self) -> Connection:
         """Return a protocol for one of HAProxy's connections."""
         return Connection(self)
 
-    async def settle(self) -> None:
-        """Return when no more records come, or after a moment."""
+    async def await_all_before(self, mark_us: int, timeout_s: float) -> bool:
+        """Return whether all records of requests that ended before `mark_us` have come, or are lost.
+
+        That is so when none come any more, or when those that come are younger; they are counted in `late`.
+        """
         loop = asyncio.get_running_loop()
-        self._came_at, deadline = loop.time(), loop.time() + _SETTLE_S
-        while loop.time() < min(deadline, self._came_at + _QUIET_S):
+        self._mark_us, self.late = mark_us, Counter()
+        self._came_at, deadline = loop.time(), loop.time() + timeout_s
+        while loop.time() < deadline:
+            is_quiet = loop.time() > self._came_at + _QUIET_S
+            if self.connections and (is_quiet or self._latest_us > mark_us + _MARGIN_US):
+                return True
             await asyncio.sleep(_QUIET_S / 5)
+        return False
 
     def take(self, lines: Iterable[bytes]) -> None:
         """Take whole lines; one that cannot be read is said once, and left to the comparison of counts."""
         self._came_at = asyncio.get_running_loop().time()
-        for line in lines:
+        worker = self._ledger.worker
+        for text in lines:
             try:
-                parsed = parse_record(line, self._since_us)
+                line = parse_line(text, self._since_us)
             except (ValueError, IndexError) as error:
-                self._puzzle(line, error)
+                self._puzzle(text, error)
                 continue
-            if parsed is not None:
-                self._count(*parsed)
+            if line is not None:
+                self._enter(line, worker)
 
-    def _count(self, slot: str, record: RequestRecord | None) -> None:
-        self.counts[slot] += 1
-        if record is not None:
-            self._keep(record)
+    def _enter(self, line: Line, worker: int) -> None:
+        if line.record is not None:
+            self._keep(line.record)
+        slot = slot_number(line.backend)
+        if slot is None or line.worker != worker:
+            return
+        hundreds = line.status // 100
+        self._ledger.add(slot, hundreds)
+        self._latest_us = line.ended_us
+        if line.ended_us > self._mark_us:
+            self.late[slot, hundreds] += 1
 
     def _puzzle(self, line: bytes, error: Exception) -> None:
         if not self._is_puzzled and line.strip():
@@ -71,6 +91,12 @@ class Connection(asyncio.Protocol):
     def __init__(self, records: Records) -> None:
         self._records = records
         self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._records.connections += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._records.connections -= 1
 
     def data_received(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")

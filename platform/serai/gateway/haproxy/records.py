@@ -13,17 +13,30 @@ HAProxy's two letters say who ended a request and where it was then (its manual,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from serai.gateway.record import CLIENT_LEFT, RequestRecord
 
 from .names import HANDED, RESCUE, parse_server_name
 
-_FIELDS = 16
+_FIELDS = 17
 _SWITCHING = 101
 _UNREACHED = ("SC", "sC", "sQ")
 
 
-def parse_record(line: bytes, since_us: int = 0) -> tuple[str, RequestRecord | None] | None:
-    """Return the slot and the record of a line; None for what goes nowhere, a record of None where another keeps it.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What HAProxy counts, and the record of it; None where the asyncio engine keeps one."""
+
+    worker: int
+    backend: str
+    ended_us: int
+    status: int
+    record: RequestRecord | None
+
+
+def parse_line(line: bytes, since_us: int = 0) -> Line | None:
+    """Return what a line says; None for a request that goes nowhere.
 
     What went to the asyncio engine is on record there, unless it was never reached, or was killed with the request:
     it has served since `since_us` (epoch microseconds).
@@ -31,22 +44,25 @@ def parse_record(line: bytes, since_us: int = 0) -> tuple[str, RequestRecord | N
     fields = line.split(b" ")
     if len(fields) != _FIELDS or fields[4] == b"-":
         return None
+    backend, server, status, ended = fields[5].decode(), fields[6].decode(), int(fields[7]), fields[8][:2].decode()
+    is_ours = backend == HANDED or server == RESCUE
+    is_elsewhere = is_ours and not _is_lost(ended, int(fields[0]) < since_us)
+    is_reached = not is_ours and ended not in _UNREACHED
+    origin = parse_server_name(server) if is_reached else (0, "")
+    record = None if is_elsewhere else _make_record(fields, origin, derive_status(status, ended))
+    return Line(int(fields[16]), backend, int(fields[0]) + int(fields[1]), status, record)
+
+
+def _make_record(fields: list[bytes], origin: tuple[int, str], status: int) -> RequestRecord:
     began_us, total_us = int(fields[0]), int(fields[1])
-    slot, server, ended = fields[5].decode(), fields[6].decode(), fields[8][:2].decode()
-    is_ours = slot == HANDED or server == RESCUE
-    if is_ours and not _is_lost(ended, began_us < since_us):
-        return slot, None
-    is_sent = not is_ours and ended not in _UNREACHED
-    version, replica = parse_server_name(server) if is_sent else (0, "")
     _, trace_id, span_id, _ = fields[13].decode().split("-") if fields[13] != b"-" else ("", "", "", "")
-    return slot, RequestRecord(
+    return RequestRecord(
         (began_us + total_us) / 1e6,
         fields[4].decode(),
-        version,
-        replica,
-        derive_status(int(fields[7]), ended),
+        *origin,
+        status,
         total_us / 1e6,
-        None if fields[2] == b"-" or is_ours else int(fields[2]) / 1e6,
+        None if fields[2] == b"-" else int(fields[2]) / 1e6,
         derive_queue(int(fields[3]), total_us, fields[2]),
         max(0, int(fields[9]) - _number(fields[10], fields[9])),
         max(0, int(fields[11]) - _number(fields[12], fields[11])),

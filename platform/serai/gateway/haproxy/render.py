@@ -117,7 +117,7 @@ def _base() -> list[str]:
 _RECORD = " ".join(
     (
         "%[var(txn.t0)] %[date(0,us),sub(txn.t0)] %[var(txn.ttfb)] %Tw %[var(txn.dep)] %b %s %ST %ts",
-        "%U %[var(txn.hin)] %B %[var(txn.hout)] %[var(txn.tp)] %[var(txn.parent)] %[var(txn.kid)]",
+        "%U %[var(txn.hin)] %B %[var(txn.hout)] %[var(txn.tp)] %[var(txn.parent)] %[var(txn.kid)] %pid",
     )
 )
 

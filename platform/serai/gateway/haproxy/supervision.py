@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +26,17 @@ _THREADS = 8
 
 
 class Supervision:
-    """`plan` is what runs; known once launched."""
+    """`plan` is what runs; known once launched. `began` is called when another worker takes requests."""
 
-    def __init__(self, program: Program, folder: RunFolder, runtime: Runtime, wanted: Wanted) -> None:
+    def __init__(
+        self,
+        program: Program,
+        folder: RunFolder,
+        runtime: Runtime,
+        wanted: Wanted,
+        began: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._began = began
         self._program = program
         self._folder = folder
         self._runtime = runtime
@@ -35,7 +44,6 @@ class Supervision:
         self.steering = Steering(runtime, wanted)
         self.master = Master(program.path, folder)
         self.plan = Plan("", 0, "", 0, count_threads())
-        self.starts = 0
         self._old_replicas: set[str] = set()
 
     @property
@@ -48,9 +56,10 @@ class Supervision:
 
         One that is not is ended: nobody steers it any more.
         """
-        if not await self.master.adopt():
-            return False
         note = self._folder.read_note()
+        if not await self.master.adopt():
+            await self.master.end_stray(_number(note.get("pid")))
+            return False
         slots, old_port = note.get("slots"), note.get("port")
         if isinstance(slots, int) and isinstance(old_port, int):
             self.plan = Plan(host, port or old_port, domain, slots, self.plan.threads)
@@ -71,15 +80,16 @@ class Supervision:
     async def launch(self) -> None:
         """Start HAProxy as planned, with all that is wanted. HaproxyFailure where it does not run."""
         self._folder.write(self.plan, self._wanted.state)
-        self._folder.note({"port": self.plan.port, "slots": self.plan.slots})
         await self.master.start()
-        self.starts += 1
+        self._note()
+        await self._began()
         self.steering.began()
         self._old_replicas = set()
 
     async def take_over(self) -> None:
         """Bring the adopted HAProxy to what is wanted."""
         log.info("HAProxy (process %d) has served on; it is taken over", self.master.pid)
+        await self._began()
         await self.steering.audit()
 
     async def grow(self, slots: int) -> None:
@@ -88,8 +98,9 @@ class Supervision:
         self._wanted.slots.grow(slots)
         self.plan = replace(self.plan, slots=slots)
         self._folder.write(self.plan, self._wanted.state)
-        self._folder.note({"port": self.plan.port, "slots": slots})
         await self.master.reload()
+        self._note()
+        await self._began()
         self.steering.began()
         log.info("HAProxy was reloaded with room for %d deployments", slots)
 
@@ -109,6 +120,9 @@ class Supervision:
             while not await self._relaunch(_PAUSES_S[min(failures, len(_PAUSES_S)) - 1]):
                 failures += 1
 
+    def _note(self) -> None:
+        self._folder.note({"port": self.plan.port, "slots": self.plan.slots, "pid": self.master.pid})
+
     async def _relaunch(self, pause_s: float) -> bool:
         await asyncio.sleep(pause_s)
         try:
@@ -126,6 +140,10 @@ class Supervision:
             return False
 
 
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
 async def end_leftover(path: Path) -> None:
     """End the HAProxy that an earlier gateway left in a folder, if there is one, and remove the folder."""
     if not path.exists():
@@ -136,6 +154,8 @@ async def end_leftover(path: Path) -> None:
         if await master.adopt():
             log.warning("the HAProxy that an earlier gateway left (process %d) is ended", master.pid)
             await master.stop()
+        else:
+            await master.end_stray(_number(folder.read_note().get("pid")))
         folder.remove()
     finally:
         folder.close()

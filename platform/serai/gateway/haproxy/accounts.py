@@ -1,0 +1,84 @@
+"""Compare the requests on record with those that HAProxy has counted, and count the ones whose records were lost."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from serai.gateway.record import RequestRecord
+
+from .ledger import CLASSES, Ledger
+from .names import slot_number
+from .reader import Records
+from .runtime import Runtime, parse_pairs, parse_stat
+
+log = logging.getLogger(__name__)
+
+_SETTLE_S = 3.0
+_COLUMNS = ("hrsp_other", "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx")
+# What a request is kept as whose connection was closed without a word: its replica died under it.
+_SILENT = 502
+
+
+class Accounts:
+    """HAProxy's counts are exact; its records can be lost, when nobody reads them for long or a reader is killed."""
+
+    def __init__(
+        self, runtime: Runtime, records: Records, ledger: Ledger, keep: Callable[[RequestRecord], None]
+    ) -> None:
+        self._runtime = runtime
+        self._records = records
+        self._ledger = ledger
+        self._keep = keep
+        self._owners: dict[str, str] = {}
+        self.untimed = 0
+
+    async def begin(self) -> None:
+        """Count for the worker that runs now."""
+        self._ledger.begin(int(parse_pairs(await self._runtime.ask("show info"))["Pid"]))
+
+    async def settle(self, owners: Mapping[str, str]) -> None:
+        """Enter what is missing. `owners` are deployments by slot.
+
+        Counts are asked for before records are waited for: what is missing then is lost, and what is on its way is not
+        taken for it. A request that ends in between may be, as late, taken for an earlier one: never the other way.
+        """
+        self._owners |= owners
+        rows = parse_stat(await self._runtime.ask("show stat -1 2 -1"))
+        if await self._records.await_all_before(int(time.time() * 1e6), _SETTLE_S):
+            for slot, hundreds, count, about_s in find_missing(rows, self._ledger.get, self._records.late):
+                self._enter(slot, hundreds, count, about_s)
+
+    def _enter(self, slot: int, hundreds: int, count: int, about_s: float) -> None:
+        self._ledger.add(slot, hundreds, count)
+        deployment = self._owners.get(f"p{slot}")
+        if deployment is None:
+            return
+        self.untimed += count
+        log.warning("the records of %d requests of %s were lost: counted without their times", count, deployment)
+        status = hundreds * 100 or _SILENT
+        for _ in range(count):
+            self._keep(
+                RequestRecord(
+                    time.time(), deployment, 0, "", status, about_s, None, None, 0, 0, "", "", "", "", is_timed=False
+                )
+            )
+
+
+def find_missing(
+    rows: Sequence[Mapping[str, str]], entered: Callable[[int, int], int], late: Mapping[tuple[int, int], int]
+) -> Iterator[tuple[int, int, int, float]]:
+    """Yield slot, hundreds of the status, count and usual seconds of what HAProxy counted and nobody entered.
+
+    `late` is what was entered for requests that ended after the counts were taken.
+    """
+    for row in rows:
+        slot = slot_number(row["pxname"])
+        if slot is None:
+            continue
+        for hundreds in range(CLASSES):
+            known = entered(slot, hundreds) - late.get((slot, hundreds), 0)
+            missing = int(row[_COLUMNS[hundreds]] or 0) - known
+            if missing > 0:
+                yield slot, hundreds, missing, int(row["ttime"] or 0) / 1000

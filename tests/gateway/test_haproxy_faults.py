@@ -1,0 +1,307 @@
+"""Faults around HAProxy: it is killed, its agent is killed, somebody meddles with it, tables come in floods."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+
+from serai.domain.deployment import Access
+from serai.domain.routes import Route
+from serai.gateway.haproxy.haproxy_engine import HaproxyEngine
+from serai.gateway.haproxy.program import find_program
+from serai.gateway.haproxy.reader import Records
+from serai.gateway.haproxy.runtime import Runtime
+from serai.gateway.haproxy.supervision import end_leftover, find_leftover
+from serai.gateway.record import RequestRecord
+from tests.gateway.bench import Bench, at, soon
+from tests.gateway.contract_requests import grant
+from tests.gateway.gateway_process import GatewayProcess
+from tests.gateway.test_gateway_agent import in_loop, world
+
+FOUND = find_program()
+
+pytestmark = pytest.mark.skipif(FOUND.program is None, reason=FOUND.why_not)
+
+
+@asynccontextmanager
+async def started(folder: Path) -> AsyncIterator[Bench]:
+    """Yield a bench with a HAProxy engine in `folder`."""
+    assert FOUND.program is not None
+    records: list[RequestRecord] = []
+    engine = HaproxyEngine("127.0.0.1", 0, "", records.append, dict, folder / "haproxy", FOUND.program)
+    await engine.start()
+    bench = Bench(engine, records)
+    try:
+        yield bench
+    finally:
+        if bench.session is not None:
+            await bench.session.close()
+        await engine.close(drain_s=0.2)
+        for model in bench.models:
+            await model.close()
+
+
+class Load:
+    """Callers that ask again and again; `failures` are answers other than 200, and broken connections."""
+
+    def __init__(self, url: str, callers: int = 4) -> None:
+        self.answered = 0
+        self.failures: Counter[object] = Counter()
+        self._url = url
+        self._over = asyncio.Event()
+        self._tasks = [asyncio.create_task(self._call()) for _ in range(callers)]
+
+    async def stop(self) -> None:
+        self._over.set()
+        await asyncio.gather(*self._tasks)
+
+    async def _call(self) -> None:
+        async with aiohttp.ClientSession() as session:
+            while not self._over.is_set():
+                try:
+                    async with session.get(self._url) as response:
+                        await response.read()
+                        if response.status == 200:
+                            self.answered += 1
+                        else:
+                            self.failures[response.status] += 1
+                except aiohttp.ClientError as error:
+                    self.failures[type(error).__name__] += 1
+                await asyncio.sleep(0.002)
+
+
+def workers(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children()
+
+
+def runtime_of(bench: Bench) -> Runtime:
+    engine = bench.engine
+    assert isinstance(engine, HaproxyEngine)
+    return engine.runtime
+
+
+@pytest.mark.parametrize("victim", ["master", "worker"])
+@in_loop
+async def test_a_killed_haproxy_is_back_within_moments(
+    tmp_path: Path, victim: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with started(tmp_path) as bench:
+        await bench.serve()
+        assert (await bench.call()).status == 200
+        assert isinstance(bench.engine, HaproxyEngine)
+        pid, engine = bench.engine.pid, bench.engine
+        os.kill(pid if victim == "master" else workers(pid)[0].pid, signal.SIGKILL)
+        began = time.monotonic()
+
+        async def is_back() -> bool:
+            try:
+                return engine.pid != pid and (await bench.call()).status == 200
+            except aiohttp.ClientError:
+                return False
+
+        while not await is_back():
+            assert time.monotonic() - began < 5
+            await asyncio.sleep(0.01)
+        assert time.monotonic() - began < 2
+        await soon(lambda: "it is started anew" in caplog.text)
+        await bench.route(at(await bench.model(), "other"))
+        assert (await bench.call()).headers["X-Serai-Replica"] == "other"
+
+
+@in_loop
+async def test_a_killed_agent_costs_no_request_and_its_haproxy_is_taken_over(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await w.control.publish(w.route)
+        arguments = (w.control.url, w.token_file, w.folder / "gateway", 1.0, 5.0, "haproxy")
+        first = await asyncio.to_thread(GatewayProcess, *arguments)
+        haproxy = w.folder / "gateway" / "haproxy"
+        second = None
+        try:
+            async with aiohttp.ClientSession() as session:
+                await _until_served(session, first.url)
+            load = Load(first.url + "/m/")
+            await soon(lambda: load.answered > 20)
+            port = find_leftover(haproxy)
+            assert first.url.endswith(f":{port}")
+            await asyncio.to_thread(first.kill)
+            before = load.answered
+            await soon(lambda: load.answered > before + 100)
+            second = await asyncio.to_thread(GatewayProcess, *arguments)
+            assert second.url == first.url
+            before = load.answered
+            await soon(lambda: load.answered > before + 100)
+            await w.control.publish(w.route, Route("n", "ann", 1, (at(w.model, "r2"),)))
+            async with aiohttp.ClientSession() as session:
+                await _until_served(session, second.url, "/n/")
+            await load.stop()
+            assert not load.failures
+            assert await asyncio.to_thread(second.terminate) == 0
+            await soon(lambda: w.control.count() >= w.model.requests, 5)
+            assert w.control.count() == w.model.requests
+        finally:
+            if second is not None and sys.exc_info()[0]:
+                second.kill()
+            await end_leftover(haproxy)
+        assert not haproxy.exists()
+
+
+async def _until_served(session: aiohttp.ClientSession, url: str, path: str = "/m/") -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        async with session.get(url + path) as response:
+            if response.status == 200:
+                return
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+@in_loop
+async def test_records_that_nobody_read_are_counted_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader loses a part of what it reads, as one does that is killed with its buffers full."""
+    take = Records.take
+
+    def take_some(self: Records, lines: Iterable[bytes]) -> None:
+        take(self, [line for number, line in enumerate(lines) if number % 3])
+
+    async with started(tmp_path) as bench:
+        model = await bench.serve()
+        monkeypatch.setattr(Records, "take", take_some)
+        load = Load(f"http://{bench.address}/m/")
+        await soon(lambda: load.answered > 300)
+        assert isinstance(bench.engine, HaproxyEngine)
+        await bench.engine.audit()  # under load: nothing that is on its way is taken for lost
+        assert len(bench.records) <= model.requests
+        await load.stop()
+        await bench.engine.audit()
+        assert len(bench.records) == model.requests
+        untimed = [record for record in bench.records if not record.is_timed]
+        assert untimed and {(record.deployment, record.status) for record in untimed} == {("m", 200)}
+        assert f"the records of {len(untimed)} requests" in caplog.text or len(untimed) > 1
+        monkeypatch.undo()
+        await bench.call()
+        await bench.engine.audit()
+        assert len(bench.records) == model.requests
+
+
+@in_loop
+async def test_another_engine_ends_the_haproxy_that_was_left(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        arguments = (w.control.url, w.token_file, w.folder / "gateway", 1.0, 5.0)
+        first = await asyncio.to_thread(GatewayProcess, *arguments, "haproxy")
+        await asyncio.to_thread(first.kill)
+        assert find_leftover(w.folder / "gateway" / "haproxy")
+        second = await asyncio.to_thread(GatewayProcess, *arguments, "asyncio")
+        assert not (w.folder / "gateway" / "haproxy").exists()
+        assert await asyncio.to_thread(second.terminate) == 0
+
+
+@in_loop
+async def test_what_somebody_changed_is_repaired_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with started(tmp_path) as bench:
+        await bench.serve(access=Access.KEYS, grants=(grant("k"),))
+        key = {"Authorization": "Bearer k"}
+        assert (await bench.call(headers=key)).status == 200
+        assert isinstance(bench.engine, HaproxyEngine)
+        await bench.engine.audit()
+        assert "repaired" not in caplog.text
+        stolen = grant("stolen").key_hash
+        await runtime_of(bench).run(
+            [
+                f"add map maps/grants.map {stolen}/m 9999999999:x",
+                "del map maps/rows.map m",
+                "set server p0/1.r1 state maint",
+                "add server p0/1.evil 127.0.0.1:1 maxconn 1",
+                "set server p0/1.evil state ready",
+            ]
+        )
+        assert (await bench.call(headers=key)).status == 404
+        await bench.engine.audit()
+        assert "repaired: del map maps/grants.map" in caplog.text and stolen not in caplog.text
+        assert (await bench.call(headers=key)).headers["X-Serai-Replica"] == "r1"
+        assert (await bench.call(headers={"Authorization": "Bearer stolen"})).status == 401
+        await soon(lambda: "p0/1.evil" not in bench.engine.known_servers)  # type: ignore[attr-defined]
+
+
+@in_loop
+async def test_a_hundred_tables_a_second_under_load(tmp_path: Path) -> None:
+    async with started(tmp_path) as bench:
+        models = [await bench.model() for _ in range(4)]
+        await bench.route(at(models[0], "r0"))
+        load = Load(f"http://{bench.address}/m/")
+        began = time.monotonic()
+        for turn in range(1, 301):
+            await bench.route(at(models[turn % 4], f"r{turn}"), at(models[(turn + 1) % 4], f"r{turn + 1}"))
+            await asyncio.sleep(max(0.0, began + turn / 100 - time.monotonic()))
+        assert time.monotonic() - began < 6
+        await load.stop()
+        assert not load.failures and load.answered > 300
+        engine = bench.engine
+        await soon(lambda: len(engine.known_servers) == 2)  # type: ignore[attr-defined]
+        await bench.record(load.answered)
+
+
+@in_loop
+async def test_a_thousand_deployments_at_once(tmp_path: Path) -> None:
+    async with started(tmp_path) as bench:
+        model = await bench.serve()
+        load = Load(f"http://{bench.address}/m/", 2)
+        await soon(lambda: load.answered > 10)
+        routes = {
+            f"d{number}": Route(f"d{number}", "ann", 1, tuple(at(model, f"r{replica}") for replica in range(4)))
+            for number in range(1000)
+        }
+        bench.routes |= routes
+        began = time.monotonic()
+        await bench.apply()
+        took_s = time.monotonic() - began
+        assert {(await bench.call(f"/d{number}/")).status for number in (0, 500, 999)} == {200}
+        await load.stop()
+        assert not load.failures
+        assert took_s < 10
+        bench.routes = {"m": bench.routes["m"]}
+        await bench.apply()
+        assert (await bench.call("/d500/")).status == 404
+        assert (await bench.call()).status == 200
+
+
+@in_loop
+async def test_files_and_sockets_are_private_and_gone_at_the_end(tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 120)  # longer than a socket's path may be
+    deep.mkdir()
+    async with started(deep) as bench:
+        await bench.serve()
+        assert (await bench.call()).status == 200
+        assert isinstance(bench.engine, HaproxyEngine)
+        pid = bench.engine.pid
+        folder = deep / "haproxy"
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if not path.is_dir()}
+        sockets = {"admin.sock", "master.sock", "log.sock", "handed.sock", "rescue.sock"}
+        assert sockets <= modes.keys()
+        assert {name for name, mode in modes.items() if mode & 0o077} <= {"haproxy.log"}
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not folder.exists() and not psutil.pid_exists(pid)
+
+
+@in_loop
+async def test_a_taken_port_is_said(tmp_path: Path) -> None:
+    assert FOUND.program is not None
+    async with started(tmp_path) as bench:
+        port = bench.engine.address[1]
+        engine = HaproxyEngine("127.0.0.1", port, "", print, dict, tmp_path / "other", FOUND.program)
+        with pytest.raises(OSError, match="in use"):
+            await engine.start()
+        assert (await bench.call("/-/healthz")).status == 200
