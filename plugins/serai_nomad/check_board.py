@@ -10,7 +10,7 @@ rejected: Nomad's check runs on the replica's own node, goes on while we are awa
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,12 +53,16 @@ class CheckBoard:
     is not slow, so for that STRIKES_ANSWERED are enough.
     """
 
-    def __init__(self, calm_s: float, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, calm_s: float, clock: Callable[[], datetime], memory: Mapping[str, Remembered] | None = None
+    ) -> None:
+        """`memory` is what an earlier server remembered, as `take_unsaved` gave it."""
         self._calm_s = calm_s
         self._clock = clock
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
-        self._memory: dict[str, Remembered] = {}
+        self._memory: dict[str, Remembered] = dict(memory or {})
+        self._is_unsaved = False
         self._listed: dict[str, frozenset[str]] = {}
 
     def watch(self, workload: str, running: Mapping[str, int], listed: Collection[str] = ()) -> None:
@@ -92,12 +96,26 @@ class CheckBoard:
             before, was_known = seen.answer, seen.is_known
             if has_passed(answer) and not seen.is_ready:
                 self._memory[allocation] = Remembered(True, seen.restarts, self._clock())
+                self._is_unsaved = True
             self._judge(seen, answer)
             return None if was_known and before == seen.answer else seen.workload
 
     def workload_of(self, allocation: str) -> str | None:
         with self._lock:
             return seen.workload if (seen := self._seen.get(allocation)) else None
+
+    def keep(self, listed: Iterable[str]) -> None:
+        """Forget what is remembered of all replicas but these."""
+        with self._lock:
+            kept = {id: self._memory[id] for id in listed if id in self._memory}
+            self._is_unsaved |= len(kept) != len(self._memory)
+            self._memory = kept
+
+    def take_unsaved(self) -> dict[str, Remembered] | None:
+        """Return what is remembered if it has changed since the last call, else None."""
+        with self._lock:
+            was_unsaved, self._is_unsaved = self._is_unsaved, False
+            return dict(self._memory) if was_unsaved else None
 
     def answers(self, allocations: Collection[str]) -> dict[str, Json | None]:
         """Return what counts, of those replicas that have been asked."""

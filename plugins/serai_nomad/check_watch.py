@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 
 from serai.domain.errors import SeraiError
 
 from .check_board import CheckBoard
-from .facts import Json
+from .facts import Json, Remembered
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,13 @@ class CheckWatch:
         ask: Callable[[str], Json | None],
         pool: Executor,
         tell: Callable[[str], None],
+        save: Callable[[Mapping[str, Remembered]], None],
     ) -> None:
         self._board = board
         self._ask_one = ask
         self._pool = pool
         self._tell = tell
+        self._save = save
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="nomad-checks", daemon=True)
 
@@ -56,6 +58,8 @@ class CheckWatch:
                 while not self._closed.is_set() and (due := self._board.due(time.monotonic(), _AT_ONCE)):
                     for workload in self.ask(due):
                         self._tell(workload)
+                if (unsaved := self._board.take_unsaved()) is not None:
+                    self._save(unsaved)
             except RuntimeError:  # the pool has been shut down: the scheduler closes
                 return
 

@@ -34,7 +34,8 @@ class JobFacts:
     `GET /v1/job/:id` gives it, {} while nothing needed it. `allocations` are stubs with TaskStates, `evaluations`
     those of the job. `checks` maps allocation ids to the answer of `/v1/client/allocation/:id/checks`: a mapping by
     check id; {} where Nomad said null; None where there was no answer; absent where nobody asked. `addresses` maps
-    allocation ids to `host:port`, `gpus` to the ids of their devices. `has_check` says whether the job has a check.
+    allocation ids to `host:port`, `gpus` to the ids of their devices. `has_check` says whether the job has a check,
+    `is_checked_by_nomad` whether Nomad makes it, so that its health flags mean something.
     """
 
     id: str
@@ -44,6 +45,7 @@ class JobFacts:
     version: int
     create_index: int
     has_check: bool = True
+    is_checked_by_nomad: bool = True
     definition: Json = field(default_factory=dict)
     digests: Mapping[int, str] = field(default_factory=dict)
     allocations: tuple[Json, ...] = ()

@@ -84,6 +84,9 @@ class Ledger:
     def ids(self) -> list[str]:
         return list(self._known)
 
+    def jobs(self) -> list[KnownJob]:
+        return list(self._known.values())
+
     def forget(self, id: str) -> None:
         with self._reading:
             self._known.pop(id, None)

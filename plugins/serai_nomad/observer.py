@@ -64,6 +64,7 @@ class Observer:
         if ids is None:
             self._take_touched(self._ledger.ids())
             self._ledger.sweep()
+            self._board.keep(stub["ID"] for job in self._ledger.jobs() for stub in job.allocations)
         elif stale := self._take_touched(ids):
             self._read(stale)
         jobs = {id: job for id in (self._ledger.ids() if ids is None else ids) if (job := self._ledger.get(id))}
@@ -130,6 +131,7 @@ class Observer:
             is_stopped=job.is_stopped,
             version=job.version,
             create_index=job.create_index,
+            is_checked_by_nomad=job.probe_s is None,
             definition=job.definition,
             digests=job.digests,
             allocations=job.allocations,

@@ -21,6 +21,7 @@ from .instance import load_instance
 from .ledger import Ledger
 from .listening import Listening
 from .logbook import Logbook
+from .memory_file import MemoryFile
 from .meter import Meter
 from .observer import Observer
 from .places import Places
@@ -62,13 +63,14 @@ def make_parts(api: NomadApi, settings: NomadSettings, context: PluginContext) -
     pool = ThreadPoolExecutor(max(1, settings.connections // 2), thread_name_prefix="nomad")
     instance = load_instance(context.data_dir, settings.instance)
     hints, places, cluster = Hints(), Places(api.allocation), ClusterView(api, pool)
-    board = CheckBoard(settings.check_interval_s, lambda: datetime.now(UTC))
+    memory = MemoryFile(context.data_dir / "ready.json")
+    board = CheckBoard(settings.check_interval_s, lambda: datetime.now(UTC), memory.load())
     ledger = Ledger(api, instance, pool, places)
     logbook = Logbook(api)
     rendering = Rendering(
         api, settings, cluster, instance, context.server_url, context.gateway_url, context.bundle_path
     )
-    watch = CheckWatch(board, Inquiry(api, board, ledger, places).ask, pool, hints.tell)
+    watch = CheckWatch(board, Inquiry(api, board, ledger, places).ask, pool, hints.tell, memory.save)
     observer = Observer(ledger, board, watch, places, Evidence(logbook.tail), cluster.get_if_possible)
     return Parts(
         api=api,

@@ -74,7 +74,8 @@ def _read_row(stub: Json, facts: JobFacts) -> Row:
     index = _INDEX.search(text_of(stub, "Name"))
     created_at = nanoseconds_of(stub, "CreateTime") or LONG_AGO
     status = mapping_of(stub, "DeploymentStatus")
-    healthy_at = instant_of(status, "Timestamp") if status.get("Healthy") is True else None
+    is_healthy = status.get("Healthy") is True and facts.is_checked_by_nomad
+    healthy_at = instant_of(status, "Timestamp") if is_healthy else None
     moves = rows_of(mapping_of(stub, "RescheduleTracker"), "Events")
     return Row(
         id=id,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from serai_nomad.check_board import CALM_CALLS_PER_S, EAGER_S, STRIKES, CheckBoard, has_passed
 from serai_nomad.facts import Json, Remembered
+from serai_nomad.memory_file import MemoryFile
 
 CALM_S = 5.0
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -148,3 +150,21 @@ def test_a_replica_in_doubt_is_asked_often(board: CheckBoard) -> None:
         board.take(id, check("success", 1), 0.0)
     board.take("a", check("failure", 2), 0.0)
     assert board.due(EAGER_S, 10) == ["a"]
+
+
+def test_what_was_ready_is_saved_when_it_changes_and_loaded_by_the_next_server(
+    board: CheckBoard, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = MemoryFile(tmp_path / "kept" / "ready.json")
+    assert file.load() == {} and board.take_unsaved() is None
+    board.take("a", check("success", 1), 0.0)
+    unsaved = board.take_unsaved()
+    assert unsaved is not None and board.take_unsaved() is None
+    file.save(unsaved)
+    assert oct((tmp_path / "kept" / "ready.json").stat().st_mode)[-3:] == "600"
+    after = CheckBoard(CALM_S, lambda: NOW, file.load())
+    assert after.remembered(["a", "b"]) == {"a": Remembered(True, 0, NOW)}
+    after.keep(["b"])
+    assert after.remembered(["a"]) == {} and after.take_unsaved() == {}
+    (tmp_path / "kept" / "ready.json").write_text("[[1")
+    assert file.load() == {} and "cannot be read" in caplog.text

@@ -27,6 +27,20 @@ def test_a_refusal_names_the_address() -> None:
     assert not has_passed(outcome) and not is_silent(outcome)
 
 
+def test_a_connection_to_itself_is_no_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a port is among those that connections come from, a connection can meet itself."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    made = socket.create_connection
+
+    def from_there(address: tuple[str, int], timeout_s: float) -> socket.socket:
+        return made(address, timeout_s, source_address=("127.0.0.1", port))
+
+    monkeypatch.setattr(socket, "create_connection", from_there)
+    assert not has_passed(probe_tcp(f"127.0.0.1:{port}", 1.0))
+
+
 def test_silence_is_told_apart() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
