@@ -108,6 +108,13 @@ ROWS = {
         1,
         2,
     ),
+    "active, how it takes over is not decided yet": (
+        {"active": 1, "incumbent": 2, "replicas": {2: "r"}},
+        "preparing",
+        "scheduling",
+        0,
+        1,
+    ),
     "active, waiting for the old one to go": (
         {"active": 1, "incumbent": 2, "handing": REPLACE, "replicas": {2: "s"}},
         "preparing",

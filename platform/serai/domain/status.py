@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from .deployment import Progress, Stage, Version
+from .deployment import HandoverMode, Progress, Stage, Version
 from .handover import Situation, serving, wanted_counts
 from .observation import Observation, Phase, Replica
 from .quantity import format_duration
@@ -84,7 +84,7 @@ def _derive_active(situation: Situation, version: Version, wanted: int, ready: i
         return Status(state, _partly_ready(observation, replicas, ready, wanted), ready, wanted)
     if failure := derive_failure(version, observation, replicas, now):
         return Status(State.ERROR, failure, 0, wanted)
-    if situation.incumbent and not wanted_counts(situation).get(version.number):
+    if situation.deployment.handing is HandoverMode.REPLACE and not wanted_counts(situation).get(version.number):
         return Status(State.PREPARING, make_reason("waiting-for-old"), 0, wanted)
     return Status(State.PREPARING, _waiting_reason(observation, replicas), 0, wanted)
 
