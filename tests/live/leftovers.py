@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import glob
 from pathlib import Path
 
 import psutil
@@ -98,7 +99,7 @@ def allocations(folder: Path) -> list[str]:
 
 def control_groups(names: list[str]) -> list[Path]:
     """Return the control groups that Nomad and Docker made for these allocations and containers, inner ones first."""
-    root = Path("/sys/fs/cgroup")
+    root = "/sys/fs/cgroup"
     patterns = (
         "*/nomad/{}*",
         "*/nomad/*/{}*",
@@ -107,8 +108,14 @@ def control_groups(names: list[str]) -> list[Path]:
         "docker/{}*",
         "system.slice/docker-{}*",
     )
-    found = {group for name in names for pattern in patterns for group in root.glob(pattern.format(name))}
-    return sorted(found, reverse=True)
+    # Path.glob would raise where other agents' groups vanish meanwhile.
+    found = {
+        group
+        for name in names
+        for pattern in patterns
+        for group in glob(pattern.format(name), root_dir=root)  # noqa: PTH207
+    }
+    return sorted((Path(root) / group for group in found), reverse=True)
 
 
 def _belongs(process: psutil.Process, folder: Path) -> bool:
