@@ -3,8 +3,9 @@
 Nomad tells a check's result only to who asks the replica's client, one call a replica, and no event says that it has
 changed; a port is probed by Serai itself (probe.py). So replicas on their way to ready and those in doubt are asked
 often, ready ones in turns, and both within a budget of calls a second: at 3,000 ready replicas each is looked at about
-once a minute, while the gateways, which feel a broken one with the next request, route around it. Probing HTTP paths ourselves, too, was
-rejected: Nomad's check runs on the replica's own node, goes on while we are away, and is what people see in Nomad.
+once a minute, while the gateways, which feel a broken one with the next request, route around it. Probing HTTP paths
+ourselves, too, was rejected: Nomad's check runs on the replica's own node, goes on while we are away, and is what
+people see in Nomad.
 """
 
 from __future__ import annotations
