@@ -91,7 +91,7 @@ def limits_here() -> list[str]:
     """Return what does not work in a cluster of this user's."""
     if os.geteuid() == 0:
         return []
-    return ["Not root: memory limits are not enforced, and the drivers exec and docker may be missing."]
+    return ["Not root: the driver exec is off, and memory limits are not enforced; folders run by raw_exec."]
 
 
 def listen_for_signals() -> tuple[threading.Event, threading.Event]:
