@@ -15,7 +15,7 @@ from serai.domain.errors import Conflict, NotFound, SchedulerError, SchedulerUna
 PERMISSION_DENIED = "permission-denied"
 NODE_UNREACHABLE = "node-unreachable"
 CHANGED = "changed-meanwhile"
-POLICY_HELP = "docs/howto/nomad.md has the whole policy"
+POLICY_HELP = "docs/howto/operate-nomad.md has the whole policy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def test_denials_as_recorded() -> None:
     for row in denied:
         error = derive_refusal(row["method"], row["path"], row["status"], row["body"]).error
         assert (type(error), error.code) == (SchedulerError, PERMISSION_DENIED), row
-        assert "docs/howto/nomad.md" in error.message or "token_file" in error.message
+        assert "docs/howto/operate-nomad.md" in error.message or "token_file" in error.message
     assert len(denied) > 60
 
 
