@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from serai.config import Configuration
 from serai_dev.__main__ import main
+from serai_nomad.settings import load_settings
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(ROOT.glob("vagrant/*.sh"))
@@ -116,6 +120,16 @@ def test_nomad_accepts_the_files_that_machines_get(role: str, tmp_path: Path) ->
     assert (tmp_path / "plugins" / "serai-gpu").exists() == (role == "client")
     done = run(need("nomad"), "config", "validate", tmp_path / "nomad.d")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_settings_that_the_server_gets_are_good() -> None:
+    text = re.search(r"<<END\n(.*?)\nEND\n", (ROOT / "vagrant" / "server.sh").read_text(), re.DOTALL)
+    assert text
+    settings = tomllib.loads(text[1].replace("$address", "192.168.56.10"))
+    nomad = load_settings(settings["plugin"]["nomad"], {})
+    assert (nomad.bundle_url, nomad.pool) == ("http://192.168.56.10:8080", "gpu")
+    known = {field.name for field in dataclasses.fields(Configuration)} | {"plugin"}
+    assert set(settings) <= known
 
 
 def test_gpus_that_cannot_be_read_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from serai_gpu.install import install
 from tests.live.agent import Agent, make_dev_agent
+from tests.live.chroot import EXEC_PYTHON
 from tests.live.leftovers import make_folder
 from tests.waiting import eventually
 
@@ -28,6 +29,9 @@ with open("local/env.part", "w") as file:
 os.rename("local/env.part", "local/env.json")
 time.sleep(3600)
 """
+LIST_DEVICES = TELL.replace(
+    "json.dump({", "json.dump({'FILES': ' '.join(glob.glob('/dev/**', recursive=True))} | {"
+).replace("import json", "import glob, json")
 RunJob = Callable[..., str]
 
 
@@ -159,6 +163,9 @@ def test_taken_and_impossible_are_told_apart(gpus: Agent) -> None:
         assert blocked(gpus, namespace, "second")["DimensionExhausted"] == {"devices: no devices match request": 1}
         gpus.api.register(make_job(namespace, "huge", ask(at_least="80 GiB")))
         assert blocked(gpus, namespace, "huge")["ConstraintFiltered"] == {"missing devices": 1}
+        only_real = {"LTarget": "${device.attr.simulated}", "Operand": "is_not_set", "RTarget": ""}
+        gpus.api.register(make_job(namespace, "real", ask() | {"Constraints": [only_real]}))
+        assert blocked(gpus, namespace, "real")["ConstraintFiltered"] == {"missing devices": 1}
         gpus.api.delete("/v1/job/holder", namespace=namespace)
         gpus.api.wait_running("second", namespace=namespace)
 
@@ -230,3 +237,43 @@ def test_several_tasks_on_one_gpu(nomad: Path) -> None:
                 assert env["SERAI_GPU_MEMORY_MB"] == str(16384 // 3)
             agent.api.register(make_job(namespace, "whole", ask(at_least="16 GiB")))
             assert blocked(agent, namespace, "whole")["ConstraintFiltered"] == {"missing devices": 1}
+
+
+# Real GPUs' device files, without any: NVIDIA's library is a stand-in, and two files of this machine are the GPUs'.
+STAND_IN = """#!{python} -P
+import sys
+sys.path[:0] = {path!r}
+from serai_gpu import main, nvml
+from tests.plugins.test_gpu_parts import Driver
+
+files = {files!r}
+nvml.load_nvml = Driver("T4", "T4").load
+nvml._device_file = lambda library, handle: files[handle]
+nvml._SHARED_FILES = ()
+sys.exit(main.main([]))
+"""
+
+
+def test_a_task_of_exec_has_the_device_files_of_its_gpus_alone(nomad: Path) -> None:
+    files = [file for file in ("/dev/kmsg", "/dev/net/tun", "/dev/fuse", "/dev/loop-control") if Path(file).exists()][
+        :2
+    ]
+    assert len(files) == 2
+    with make_folder("gpu") as folder:
+        plugin = folder / "plugins" / "serai-gpu"
+        plugin.parent.mkdir()
+        path = [str(Path(__file__).parents[2])]
+        plugin.write_text(STAND_IN.format(python=sys.executable, path=path, files=files))
+        plugin.chmod(0o755)
+        with (
+            make_dev_agent(folder, nomad, plugin_dir=plugin.parent, plugins={"serai-gpu": {"mode": "nvml"}}) as agent,
+            agent.api.namespace() as namespace,
+        ):
+            job = make_job(namespace, "teller", ask("nvidia/gpu/T4"))
+            task = job["TaskGroups"][0]["Tasks"][0]
+            task |= {"Driver": "exec", "Config": {"command": EXEC_PYTHON, "args": ["-c", LIST_DEVICES]}}
+            agent.api.register(job)
+            env = read_env(agent, agent.api.wait_running("teller", namespace=namespace)[0])
+            given = files[int(env["CUDA_VISIBLE_DEVICES"].removeprefix("GPU-"))]
+            assert env["NVIDIA_VISIBLE_DEVICES"] == env["CUDA_VISIBLE_DEVICES"]
+            assert set(env["FILES"].split()) & set(files) == {given}
