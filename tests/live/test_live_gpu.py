@@ -16,6 +16,7 @@ import pytest
 from serai_gpu.install import install
 from tests.live.agent import Agent, make_dev_agent
 from tests.live.chroot import EXEC_PYTHON
+from tests.live.docker import Dockerd
 from tests.live.leftovers import make_folder
 from tests.waiting import eventually
 
@@ -35,11 +36,16 @@ LIST_DEVICES = TELL.replace(
 RunJob = Callable[..., str]
 
 
-def start(folder: Path, nomad: Path, **config: object) -> Agent:
+def start(folder: Path, nomad: Path, docker: str = "", **config: object) -> Agent:
     """Start an agent with simulated GPUs `GPU-sim-n-<number>`."""
     options = {"mode": "simulated", "node": "n", "control": str(folder / "control"), "period": "200ms"} | config
     return make_dev_agent(
-        folder, nomad, exec=False, plugin_dir=install(folder / "plugins").parent, plugins={"serai-gpu": options}
+        folder,
+        nomad,
+        exec=False,
+        docker=docker,
+        plugin_dir=install(folder / "plugins").parent,
+        plugins={"serai-gpu": options},
     )
 
 
@@ -237,6 +243,23 @@ def test_several_tasks_on_one_gpu(nomad: Path) -> None:
                 assert env["SERAI_GPU_MEMORY_MB"] == str(16384 // 3)
             agent.api.register(make_job(namespace, "whole", ask(at_least="16 GiB")))
             assert blocked(agent, namespace, "whole")["ConstraintFiltered"] == {"missing devices": 1}
+
+
+def test_a_container_starts_on_a_simulated_gpu_without_nvidias_runtime(
+    nomad: Path, dockerd: Dockerd, docker_image: str
+) -> None:
+    with make_folder("gpu") as folder, start(folder, nomad, models=["T4:1"], docker=dockerd.url) as agent:
+        eventually(lambda: "docker" in agent.drivers, 30)
+        with agent.api.namespace() as namespace:
+            job = make_job(namespace, "teller", ask("nvidia/gpu/T4"))
+            config = {"image": docker_image, "command": "python3", "args": ["-c", TELL], "network_mode": "host"}
+            job["TaskGroups"][0]["Tasks"][0] |= {"Driver": "docker", "Config": config | {"work_dir": "/"}}
+            agent.api.register(job)
+            env = read_env(agent, agent.api.wait_running("teller", namespace=namespace, timeout_s=60)[0])
+            assert env == {"CUDA_VISIBLE_DEVICES": "GPU-sim-n-0", "SERAI_GPUS": "GPU-sim-n-0"}
+            eventually(
+                lambda: utilization(agent, agent.api.wait_running("teller", namespace=namespace)[0]) > 0, 20, 0.2
+            )
 
 
 # Real GPUs' device files, without any: NVIDIA's library is a stand-in, and two files of this machine are the GPUs'.
