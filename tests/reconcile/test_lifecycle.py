@@ -99,6 +99,34 @@ def test_a_version_that_never_gets_ready_leaves_the_old_one_serving(world: World
     assert world.events("version.returned") == 1
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_callers_are_held_while_a_replica_that_was_ready_comes_back(world: World, restarts: bool) -> None:
+    world.deploy()
+    world.tick(3)
+    (replica,) = world.scheduler.observe(None)["m-v1"].replicas
+    world.script(1, ready_after=4)
+    world.scheduler.crash("m-v1", replica.id)
+    if restarts:
+        world = world.restarted()
+    world.tick(2)
+    assert (world.route().endpoints, world.route().hold_s > 0) == ((), True)
+    world.close()
+
+
+def test_callers_are_held_while_the_old_version_comes_back_from_a_failed_replace(world: World) -> None:
+    world.deploy(handover="replace")
+    world.tick(3)
+    world.script(1, ready_after=4)
+    world.script(2, crashes=99)
+    world.deploy(image="model:2", start_attempts=2)
+    held = 0
+    while world.states() != {1: "running", 2: "error"}:
+        world.tick()
+        held += not world.route().endpoints
+        assert world.route().endpoints or world.route().hold_s > 0
+    assert held > 4
+
+
 def test_a_third_version_does_not_take_the_serving_one_s_place_by_being_impatient(world: World) -> None:
     world.deploy()
     world.tick(3)

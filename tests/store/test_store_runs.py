@@ -192,8 +192,9 @@ def test_new_start_forgets_the_mode_of_the_handover_before(three: Database) -> N
 def test_first_readiness_of_a_run_is_an_event(three: Database, seconds: float, text: str) -> None:
     start(three, 1)
     newest = events.last_event_id(three)
-    ready = Progress(Stage.READY, later(1 + seconds))
-    for progress in (Progress(Stage.STARTING, later(2)), ready, Progress(Stage.STARTING, later(700)), ready):
+    ready = Progress(Stage.READY, later(1 + seconds), was_ready=True)
+    again = Progress(Stage.STARTING, later(700), was_ready=True)
+    for progress in (Progress(Stage.STARTING, later(2)), ready, again, ready):
         assert versions.set_progress(three, "digits", 1, 1, progress)
         assert versions.get_version(three, "digits", 1).progress == progress
     (event,) = events.events_after(three, newest)

@@ -68,6 +68,6 @@ def _to_version(row: VersionRow) -> Version:
         run=row.run,
         started_at=row.started_at,
         outcome=decode_reason(row.outcome) if row.outcome else None,
-        progress=Progress(Stage(row.stage), row.stage_since) if row.stage else None,
+        progress=Progress(Stage(row.stage), row.stage_since, row.ready_run == row.run) if row.stage else None,
         spec_digest=row.spec_digest,
     )
