@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ from .names import INSTALL, TASK
 from .reading import number_of, text_of
 from .task_states import Event, Task, Tasks
 from .wording import plain, redact
+
+_UNRESERVED = re.compile(r"failed to reserve device (.+?): (.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def _explain(event: Event, life: dict[str, Event], around: Surroundings) -> Caus
         case "Failed Validation":
             return Cause("scheduler-error", f"Nomad refuses the task: {redact(event.message)}", fatal=True)
         case "Setup Failure" | "Task hook failed":
-            return Cause("setup-failed", f"{around.node} could not set the replica up: {_hook(event.message)}")
+            return _explain_setup(event.message, around.node)
         case "Failed Restoring Task" if not life.keys() & {"Setup Failure", "Task hook failed"}:
             return Cause("setup-failed", f"{around.node} was restarted and could not take the process up again")
     return None
@@ -110,6 +113,15 @@ def _explain_download(message: str, node: str) -> Cause:
     if "checksums did not match" in message.lower():
         return Cause("bundle-broken", f"the files that {node} fetched are not those of the version")
     return Cause("artifact-failed", f"{node} could not fetch the version's files: {plain(message)}")
+
+
+def _explain_setup(message: str, node: str) -> Cause:
+    """Nomad offers the devices of a plugin that has died, and finds out when it is to hand one out."""
+    if match := _UNRESERVED.search(message):
+        device, why = match.groups()
+        words = f"the device plugin on {node} does not hand out the {device} that Nomad counts as free: {plain(why)}"
+        return Cause("gpu-unhealthy", words)
+    return Cause("setup-failed", f"{node} could not set the replica up: {_hook(message)}")
 
 
 def _hook(message: str) -> str:

@@ -71,8 +71,12 @@ class Listening:
         self._observer.hears = False
 
     def _heal(self) -> None:
-        """Evaluate jobs that are blocked on devices when devices have healed, and from time to time."""
+        """Evaluate jobs that are blocked on devices when devices have healed, and from time to time.
+
+        One that is seen blocked for the first time is evaluated, too: its device may have healed between two looks.
+        """
         healthy: Mapping[tuple[str, str], int] = {}
+        known: frozenset[str] = frozenset()
         evaluated_at = time.monotonic()
         while not self._closed.is_set():
             self._nodes_changed.wait(EVERY_S)
@@ -85,9 +89,12 @@ class Listening:
             except SchedulerError as error:
                 log.debug("nodes cannot be read: %s", error.message)
                 continue
-            if blocked and (has_healed(before, healthy) or time.monotonic() - evaluated_at >= EVERY_S):
+            if has_healed(before, healthy) or time.monotonic() - evaluated_at >= EVERY_S:
                 evaluated_at = time.monotonic()
                 self._evaluate(blocked)
+            else:
+                self._evaluate([id for id in blocked if id not in known])
+            known = frozenset(blocked)
 
     def _evaluate(self, ids: list[str]) -> None:
         for id in ids:

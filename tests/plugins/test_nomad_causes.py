@@ -189,6 +189,17 @@ CASES = (
         "setup-failed",
         "node n1 could not set the replica up: volume_hook: mount failed: no such volume",
     ),
+    Case(
+        "a device plugin that has died",
+        (
+            event(
+                "Task hook failed", 2, "devices: failed to reserve device nvidia/gpu/T4: failed to start plugin: gone"
+            ),
+        ),
+        "gpu-unhealthy",
+        "the device plugin on node n1 does not hand out the nvidia/gpu/T4 that Nomad counts as free:"
+        " failed to start plugin: gone",
+    ),
 )
 
 
