@@ -14,6 +14,8 @@ from .api import NomadApi
 from .cluster_view import ClusterView
 from .facts import Json
 from .ledger import Ledger, is_active
+from .log_files import parse_time
+from .names import TASK
 from .places import Places
 from .usage import derive_limits, derive_usage, describe_unpublished, is_unpublished
 
@@ -38,7 +40,7 @@ class Meter:
     def _measure(self, row: Json) -> Usage | None:
         if not is_active(row):
             return None
-        started_at = datetime.fromtimestamp(int(row.get("CreateTime") or 0) / 1e9, UTC)
+        started_at = started_of(row)
         try:
             stats = self._api.allocation_stats(row["ID"])
         except SchedulerError as error:
@@ -63,3 +65,9 @@ class Meter:
     def unpublished(self) -> Iterable[str]:
         """Return the names of the nodes that were found to publish no statistics."""
         return sorted(self._told)
+
+
+def started_of(row: Json) -> datetime:
+    """Return when the model's process was started, for lack of that when its allocation was made."""
+    started = ((row.get("TaskStates") or {}).get(TASK) or {}).get("StartedAt")
+    return parse_time(started) if started else datetime.fromtimestamp(int(row.get("CreateTime") or 0) / 1e9, UTC)

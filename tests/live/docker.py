@@ -118,7 +118,7 @@ def make_python_root() -> bytes:
         tar.add(python, "usr/bin/python3")
         tar.add(Path("/bin/sh").resolve(), "bin/sh")
         tar.add(library, str(library).lstrip("/"), filter=_without_unwanted)
-        for shared in sorted(_shared_libraries([python, Path("/bin/sh").resolve(), *modules])):
+        for shared in sorted(shared_libraries([python, Path("/bin/sh").resolve(), *modules])):
             tar.add(shared.resolve(), str(shared).lstrip("/"))
         _add_links(tar, python)
     return buffer.getvalue()
@@ -138,7 +138,7 @@ def _without_unwanted(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if Path(info.name).name in _UNWANTED or info.name.endswith((".a", ".pyc")) else info
 
 
-def _shared_libraries(files: list[Path]) -> set[Path]:
+def shared_libraries(files: list[Path]) -> set[Path]:
     """Return the paths that the loader would open for these files, and the loader itself."""
     return {path for file in files for path in _needed(file)}
 

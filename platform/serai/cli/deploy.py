@@ -55,12 +55,12 @@ def deploy(
                 4 not Running yet after --timeout, 1 anything else.
     With --dry-run: 0 fits now, 4 does not fit now, 3 will never fit.
     """
-    from .deploy_input import ask_secrets, load_manifest
+    from .deploy_input import ask_secrets, has_bundle, load_manifest
 
     place = None if image and folder is None else folder or Path()
     manifest = ask_secrets(load_manifest(place, image, name, replicas))
     with ExitStack() as stack:
-        bundle = _pack(session, stack, place) if place else None
+        bundle = _pack(session, stack, place) if place and has_bundle(place, manifest) else None
         if bundle:
             manifest = replace(manifest, values=manifest.values | {"bundle": bundle.digest})
         if dry_run:

@@ -32,6 +32,13 @@ def load_manifest(folder: Path | None, image: str | None, name: str | None, repl
     return replace(manifest, values=values)
 
 
+def has_bundle(folder: Path, manifest: ManifestFile) -> bool:
+    """Tell whether a folder is to be packed: not where it holds nothing but a manifest that names an image."""
+    from serai.client.folder import list_folder
+
+    return not manifest.values.get("image") or bool(list_folder(folder))
+
+
 def ask_secrets(manifest: ManifestFile) -> ManifestFile:
     """Return the manifest with the values of its secrets; nothing is echoed."""
     secrets = manifest.parse().secrets
