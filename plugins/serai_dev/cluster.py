@@ -51,6 +51,10 @@ class Cluster:
         self._returning: set[str] = set()
         self.manager = Nomad("")
 
+    @property
+    def has_started(self) -> bool:
+        return bool(self._processes)
+
     def start_server(self, ports: Ports) -> Access:
         """Start the server, and give Serai what it needs there."""
         part = agents.make_part(self._folder, self._nomad, agents.make_server_node(self._folder, ports))

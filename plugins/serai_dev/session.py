@@ -58,7 +58,8 @@ class Session:
 
     def end(self) -> None:
         """End Serai, then the clients with their tasks, then the server; nothing stays."""
-        self._say("\nEnding Serai, then models, then agents ...")
+        if self._cluster.has_started:
+            self._say("\nEnding Serai, then models, then agents ...")
         self._cluster.end([process for process in (self._example, self._serai) if process])
         if self._output:
             self._output.close()
