@@ -198,7 +198,7 @@ CASES = (
         ),
         "gpu-unhealthy",
         "the device plugin on node n1 does not hand out the nvidia/gpu/T4 that Nomad counts as free:"
-        " failed to start plugin: x",
+        " failed to start plugin: gone",
     ),
 )
 
