@@ -39,7 +39,7 @@ class Evidence:
         told = {r.id: self._quote(r, stubs, before) for r in seen.replicas if r.live or r in newest}
         replicas = tuple(replace(r, reason=told.get(r.id, r.reason)) for r in seen.replicas)
         failed = self._quote_failure(seen.failed, newest, stubs) if seen.failed else None
-        return replace(seen, replicas=replicas, failed=failed)
+        return replace(seen, replicas=replicas, waiting=_quote_again(seen.waiting, replicas), failed=failed)
 
     def _quote(self, replica: Replica, stubs: dict[str, Json], before: dict[str, Json]) -> Reason | None:
         reason = replica.reason
@@ -69,6 +69,15 @@ class Evidence:
         except SeraiError as error:
             log.debug("no last lines of %s: %s", allocation, error.message)
             return ()
+
+
+def _quote_again(waiting: Reason | None, replicas: tuple[Replica, ...]) -> Reason | None:
+    """Return why replicas are missing, with the lines of the newest one that ended in the way that the reason tells."""
+    if waiting is None or waiting.exit_code is None:
+        return waiting
+    told = [r for r in replicas if r.reason and r.reason.log and r.reason.exit_code == waiting.exit_code]
+    newest = max(told, key=lambda replica: replica.started_at, default=None)
+    return replace(waiting, log=newest.reason.log) if newest and newest.reason else waiting
 
 
 def _has_ended(stub: Json | None) -> bool:

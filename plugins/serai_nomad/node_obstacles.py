@@ -76,7 +76,7 @@ def explain_port(survey: Survey) -> Reason:
     port = min(find_taken_ports(survey.ask, survey.closest[0]))
     names = {room.node.id: room.node.name for room in survey.closest}
     holders = [held for held in survey.holdings if port in held.ports and held.node in names]
-    who = listed(f"{holder_name(held, survey.ask)} on {names[held.node]}" for held in holders)
+    who = listed(dict.fromkeys(f"{holder_name(held, survey.ask)} on {names[held.node]}" for held in holders))
     return make_reason("port-taken", f"Port {port} is in use on {_each(survey)}, by {who}.")
 
 
