@@ -17,7 +17,7 @@ _MOST_NAMED = 5
 
 
 def count_funnel(survey: Survey) -> tuple[tuple[str, int], ...]:
-    """Return how many nodes are left after each step that this replica's demand makes."""
+    """Return how many nodes are left after each step that this replica's demand makes, up to where none is."""
     has_devices, noun = bool(survey.ask.devices), device_noun(survey.ask)
     steps: list[tuple[str, Stage, bool]] = [
         (f"in {describe_where(survey.ask)}", Stage.DATACENTER, True),
@@ -28,7 +28,9 @@ def count_funnel(survey: Survey) -> tuple[tuple[str, int], ...]:
         (f"with free {noun}s", Stage.TAKEN, has_devices),
         ("with room", Stage.BUSY, True),
     ]
-    return tuple((words, len(survey.past(stage))) for words, stage, is_asked in steps if is_asked)
+    counts = [(words, len(survey.past(stage))) for words, stage, is_asked in steps if is_asked]
+    end = next((place for place, (_, left) in enumerate(counts) if not left), len(counts))
+    return tuple(counts[: end + 1])
 
 
 def describe_where(ask: Ask) -> str:
