@@ -9,6 +9,7 @@ from datetime import datetime
 
 from serai.domain.reasons import describe_exit
 
+from .agent_errors import clean_text
 from .cause import Cause
 from .driver_errors import explain_driver_error
 from .exits import explain_exit
@@ -71,7 +72,10 @@ def _explain(event: Event, life: dict[str, Event], around: Surroundings) -> Caus
         case "Failed Artifact Download":
             return _explain_download(text_of(event.details, "download_error") or event.message, around.node)
         case "Failed Validation":
-            return Cause("scheduler-error", f"Nomad refuses the task: {redact(event.message)}", fatal=True)
+            why = redact(clean_text(event.message)).rstrip(".")
+            return Cause("scheduler-error", f"Nomad refuses the task: {why}", fatal=True)
+        case "Killing" if event.fails_task:  # by the node itself: a template that cannot be filled in
+            return _explain_setup(event.message, around.node)
         case "Setup Failure" | "Task hook failed":
             return _explain_setup(event.message, around.node)
         case "Failed Restoring Task" if not life.keys() & {"Setup Failure", "Task hook failed"}:

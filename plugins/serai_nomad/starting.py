@@ -40,7 +40,7 @@ def judge_start(row: Row) -> Verdict | None:
     newest = task.newest if task else None
     if task is None or newest is None:
         return _placed(row)
-    if newest.type in _SETBACKS or task.state == "dead":
+    if newest.type in _SETBACKS or newest.fails_task or task.state == "dead":
         return None
     if task.state == "running":
         return _installing() if task is row.tasks.install else Verdict(Phase.LOADING, make_reason("loading"))

@@ -19,6 +19,11 @@ class Event:
     message: str
     details: Json
 
+    @property
+    def fails_task(self) -> bool:
+        """True if the task cannot go on, by what the node itself has found."""
+        return self.details.get("fails_task") == "true"
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

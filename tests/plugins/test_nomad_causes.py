@@ -190,6 +190,12 @@ CASES = (
         "node n1 could not set the replica up: volume_hook: mount failed: no such volume",
     ),
     Case(
+        "a template that cannot be filled in",
+        (event("Killing", 2, "Template failed: (dynamic): parse: no such function", fails_task="true"),),
+        "setup-failed",
+        "node n1 could not set the replica up: Template failed: (dynamic): parse: no such function",
+    ),
+    Case(
         "a device plugin that has died",
         (
             event(
