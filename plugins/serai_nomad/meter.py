@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from concurrent.futures import Executor
 from datetime import UTC, datetime
 
 from serai.domain.errors import SchedulerError, SeraiError
 from serai.domain.observation import Usage
+from serai.domain.reasons import Reason
 
 from .api import NomadApi
 from .cluster_view import ClusterView
@@ -17,7 +18,7 @@ from .ledger import Ledger, is_active
 from .log_files import parse_time
 from .names import TASK
 from .places import Places
-from .usage import derive_limits, derive_usage, describe_unpublished, is_unpublished
+from .usage import derive_limits, derive_usage, explain_unpublished, is_unpublished
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class Meter:
         self._told: set[str] = set()
 
     def sample(self, ids: Collection[str] | None) -> list[Usage]:
-        """Return the newest sample of each running replica whose node publishes one."""
+        """Return the newest sample of each running replica, or why there is none."""
         jobs = [job for id in (self._ledger.ids() if ids is None else ids) if (job := self._ledger.get(id))]
         running = [row for job in jobs for row in job.allocations if row.get("ClientStatus") == "running"]
         return [usage for usage in self._pool.map(self._measure, running) if usage is not None]
@@ -49,22 +50,21 @@ class Meter:
             return None
         except SeraiError:  # it has ended meanwhile
             return None
-        if is_unpublished(stats, datetime.now(UTC) - started_at):
-            self._tell_once(str(row.get("NodeName") or row.get("NodeID")))
-            return None
+        now = datetime.now(UTC)
+        if is_unpublished(stats, now - started_at):
+            return Usage(row["ID"], now, missing=self._explain(str(row.get("NodeName") or row.get("NodeID"))))
         place = self._places.get(row["ID"])
         cluster = self._cluster.get_if_possible()
         node = next((n for n in cluster.nodes if n.id == row.get("NodeID")), None) if cluster else None
         return derive_usage(row["ID"], stats, derive_limits(place.resources, node), started_at)
 
-    def _tell_once(self, node: str) -> None:
+    def _explain(self, node: str) -> Reason:
+        """Return why a node's replicas are not measured; it is logged once."""
+        reason = explain_unpublished(node)
         if node not in self._told:
             self._told.add(node)
-            log.warning("%s", describe_unpublished(node))
-
-    def unpublished(self) -> Iterable[str]:
-        """Return the names of the nodes that were found to publish no statistics."""
-        return sorted(self._told)
+            log.warning("%s %s", reason.text, reason.help)
+        return reason
 
 
 def started_of(row: Json) -> datetime:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from serai.domain.observation import Usage
+from serai.domain.reasons import Reason, make_reason
 
 from .facts import Json, NodeFacts
 from .gpu_usage import derive_gpus
 from .names import TASK
 
-STATISTICS_MISSING = "statistics-missing"
 # A client takes its first sample within one collection interval, which is rarely longer than this.
 _FIRST_SAMPLE = timedelta(seconds=30)
 # The rate of the first sample, which has none before it to be compared with, is given as 0.
@@ -70,12 +70,8 @@ def is_unpublished(stats: Json, running_for: timedelta) -> bool:
     return not has_sample and running_for >= _FIRST_SAMPLE
 
 
-def describe_unpublished(node: str) -> str:
-    """Return the sentence of STATISTICS_MISSING."""
-    return (
-        f"the node {node} does not publish statistics of replicas; "
-        "set telemetry { publish_allocation_metrics = true } in its configuration"
-    )
+def explain_unpublished(node: str) -> Reason:
+    return make_reason("statistics-missing", f"Node {node} does not publish what replicas use.")
 
 
 def derive_limits(allocated: Json, node: NodeFacts | None = None, task: str = TASK) -> Limits:

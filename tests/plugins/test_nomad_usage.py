@@ -11,7 +11,7 @@ import pytest
 
 from serai.domain.observation import GpuUsage, Usage
 from serai_nomad.facts import NodeFacts
-from serai_nomad.usage import Limits, derive_limits, derive_usage, describe_unpublished, is_unpublished
+from serai_nomad.usage import Limits, derive_limits, derive_usage, explain_unpublished, is_unpublished
 
 RECORDED = json.loads((Path(__file__).parent / "nomad_recordings" / "24-stats.json").read_text())["drivers"]
 SLOW = "publish_allocation_metrics=true, collection_interval 5s"
@@ -59,7 +59,9 @@ def test_what_is_not_published_is_not_zero() -> None:
     assert is_unpublished(UNPUBLISHED, timedelta(minutes=1))
     assert not is_unpublished(UNPUBLISHED, timedelta(seconds=3)), "the first sample takes its time"
     assert not is_unpublished(RECORDED["exec"]["later"], timedelta(minutes=1))
-    assert "publish_allocation_metrics" in describe_unpublished("n1") and "n1" in describe_unpublished("n1")
+    reason = explain_unpublished("n1")
+    assert (reason.code, reason.text) == ("statistics-missing", "Node n1 does not publish what replicas use.")
+    assert "publish_allocation_metrics = true" in reason.help
 
 
 CPU = [

@@ -164,7 +164,10 @@ class GpuUsage:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """One sample of a replica at `at`. CPU as a fraction of one core (2.0 = two cores busy); None is not known."""
+    """One sample of a replica at `at`. CPU as a fraction of one core (2.0 = two cores busy); None is not known.
+
+    `missing`: why nothing at all can be measured, which somebody has to set right.
+    """
 
     replica: str
     at: datetime
@@ -174,6 +177,7 @@ class Usage:
     memory_used_bytes: int | None = None
     memory_total_bytes: int | None = None
     gpus: tuple[GpuUsage, ...] = ()
+    missing: Reason | None = None
 
 
 class Stream(StrEnum):

@@ -229,6 +229,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "See the sentence, then start the version again.",
     ),
     # doubt
+    "statistics-missing": (
+        "The replica's machine does not publish what replicas use.",
+        "Set telemetry { publish_allocation_metrics = true } in its Nomad agent's configuration, and restart that.",
+    ),
     "stale": (
         "The scheduler cannot be reached; this is what it last said.",
         "Check the scheduler; Serai goes on by itself when it answers.",

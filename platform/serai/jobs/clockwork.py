@@ -59,7 +59,7 @@ class Clockwork:
             return
         workloads = {replica.id: workload for workload, seen in cluster.observed() for replica in seen.replicas}
         cluster.note_usage(samples, workloads)
-        self._intake.take_usage(samples)
+        self._intake.take_usage([sample for sample in samples if sample.missing is None])
 
     def roll_up(self) -> None:
         """Sum up figures whose time has passed, so that long ranges are answered fast."""

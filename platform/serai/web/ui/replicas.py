@@ -44,13 +44,17 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A replica for people. `state` is the part of a class name that gives it its colour."""
+    """A replica for people. `state` is the part of a class name that gives it its colour.
+
+    `note` says why there are no gauges, "" for a replica that has ended.
+    """
 
     replica: Replica
     version: int
     word: str
     state: str
     gauges: tuple[Gauge, ...]
+    note: str = ""
 
 
 def make_cards(view: DeploymentView, usage: Mapping[tuple[str, str], Usage]) -> list[Card]:
@@ -67,12 +71,19 @@ def make_version_cards(version: VersionView, usage: Mapping[tuple[str, str], Usa
 def make_card(replica: Replica, version: int, usage: Usage | None) -> Card:
     state = "running" if replica.ready else _STATE_OF_PHASE.get(replica.phase, "preparing")
     gauges = make_gauges(usage) if replica.live else ()
-    return Card(replica, version, PHASE_WORDS[replica.phase], state, gauges)
+    note = _explain_gap(usage) if replica.live and not gauges else ""
+    return Card(replica, version, PHASE_WORDS[replica.phase], state, gauges, note)
+
+
+def _explain_gap(usage: Usage | None) -> str:
+    if usage is None or usage.missing is None:
+        return "No CPU and memory figures yet."
+    return f"No CPU and memory figures: {usage.missing.text} {usage.missing.help}"
 
 
 def make_gauges(usage: Usage | None) -> tuple[Gauge, ...]:
     """Return CPU, memory and each GPU. What is not known says so and is never shown as zero."""
-    if usage is None:
+    if usage is None or usage.missing is not None:
         return ()
     return (_cpu(usage), _memory(usage), *(gauge for gpu in usage.gpus for gauge in _gpu(gpu)))
 
