@@ -48,15 +48,16 @@ class Announcer:
         """Publish what is different for `names`; `complete` says that these are all there are."""
         now, leaving = self._clock(), self._drains.leaving()
         is_fresh = self._cluster.freshness is Freshness.FRESH
+        situations = {name: self._cluster.situation(name) for name in names}
         routes: dict[str, Route | None] = {}
-        for name in names:
-            situation = self._cluster.situation(name)
-            self._note_view(name, situation, now)
+        for name, situation in situations.items():
             if situation is None:
                 routes[name] = None
             elif is_fresh:  # without an observation the gateways' last table is better than a guess
                 routes[name] = self._make_route(situation, leaving, now)
         self._drains.note_published(self._routes.publish(routes, complete and is_fresh))
+        for name, situation in situations.items():  # after the routes: who reads that it runs may call it
+            self._note_view(name, situation, now)
 
     def _note_view(self, name: str, situation: Situation | None, now: datetime) -> None:
         view = make_view(situation, now, 0, self._cluster.freshness, self._cluster.doubt) if situation else None
