@@ -161,7 +161,8 @@ def _describe_denial(method: str, path: str, said: str, token_given: bool) -> st
             f"set plugin.nomad.token or plugin.nomad.token_file; {POLICY_HELP}"
         )
     right = needed_right(method, path)
-    lacks = f"the ACL token lacks the right {right}" if right else "the ACL token does not suffice"
+    what = f"lacks the right {right}" if right else "does not suffice"
+    lacks = f"the ACL token {what}, or was revoked"  # of which Nomad 2.0 says the same
     return f"Nomad denied {method} {_bare(path)}: {lacks}; {POLICY_HELP}"
 
 

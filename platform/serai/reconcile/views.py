@@ -66,7 +66,7 @@ def make_view(
 
 def explain_doubt(error: SchedulerError) -> Reason:
     """Return the reason that stands for every state while the scheduler cannot be observed."""
-    text = f"This is what the scheduler last said; it cannot be observed now: {error.message}"
+    text = f"This is what the scheduler last said; it cannot be observed now: {error.message.rstrip('.')}."
     return make_reason(error.code if error.code in CATALOGUE else "stale", text)
 
 
