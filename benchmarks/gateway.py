@@ -1,23 +1,27 @@
-"""Requests through the gateway beside the same model called directly: rate, CPU per request, added latency.
+"""Requests through the gateway beside plain HAProxy and the same model called directly: rate, CPU, added latency.
 
     python -m benchmarks.gateway [seconds per round]
 
-Model, gateway and callers are processes of their own; direct and gateway rounds alternate in one run, so that what
-else the machine does falls on both. The model answers 64 bytes at once from a bare asyncio protocol: it is as fast as
-Python gets, so nearly all that is measured is the way there. Rates at 64 connections, latencies at one connection.
-`keyed` checks a key; every request is traced and counted in all cases. At the end the gateway's memory, and its CPU
-while it is idle with ten deployments.
+Model, gateways and callers are processes of their own; rounds of all cases alternate in one run, so that what else the
+machine does falls on all. The model answers 64 bytes at once from a bare asyncio protocol: it is as fast as Python
+gets, so nearly all that is measured is the way there. Rates at 64 connections, latencies at one connection. `keyed`
+checks a key; every request through a gateway is traced and counted. CPU per request is that of all processes of a
+case: of a gateway with HAProxy, HAProxy and its agent. At the end each gateway's memory, and its CPU while it is idle
+with ten deployments.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import socket
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -29,6 +33,7 @@ import psutil
 from benchmarks.report import report
 from serai.domain.deployment import Access
 from serai.domain.routes import Endpoint, Grant, Route
+from serai.gateway.haproxy.program import find_program
 from tests.gateway.control_server import TOKEN, ControlServer
 from tests.gateway.gateway_process import GatewayProcess
 
@@ -136,7 +141,7 @@ def child(target: object, *args: object) -> Iterator[tuple[object, int]]:
 
 @dataclass
 class Case:
-    """One way to the model, measured over several rounds; the CPU of process `pid` is what counts."""
+    """One way to the model, measured over several rounds; the CPU of the process `pid` and its children counts."""
 
     name: str
     address: str
@@ -170,17 +175,47 @@ class Case:
         }
 
 
+def family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
 def cpu_s(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
+    times = [process.cpu_times() for process in family(pid)]
+    return sum(time.user + time.system for time in times)
 
 
-def wait_until_routed(gateway: GatewayProcess) -> None:
-    address = gateway.url.removeprefix("http://")
+def resident_mib(pid: int) -> float:
+    return sum(process.memory_info().rss for process in family(pid)) / 2**20
+
+
+@contextmanager
+def plain_haproxy(program: Path, model: str, folder: Path) -> Iterator[tuple[str, int]]:
+    """Run HAProxy with nothing but a frontend and a backend; yield its address and pid."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    threads = len(os.sched_getaffinity(0))
+    configuration = folder / "plain.cfg"
+    configuration.write_text(
+        f"global\n  nbthread {threads}\ndefaults\n  mode http\n  timeout client 60s\n  timeout server 60s\n"
+        f"  timeout connect 1s\nfrontend f\n  bind 127.0.0.1:{port}\n  default_backend b\n"
+        f"backend b\n  server s {model}\n"
+    )
+    process = subprocess.Popen([program, "-db", "-f", configuration], stderr=subprocess.DEVNULL)
+    try:
+        wait_until_answered(f"127.0.0.1:{port}", "/")
+        yield f"127.0.0.1:{port}", process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until_answered(address: str, path: str) -> None:
     deadline = time.monotonic() + 5
     while True:
         try:
-            asyncio.run(load(address, "/open/", 1, 0.0))
+            asyncio.run(load(address, path, 1, 0.0))
             return
         except BaseException:  # the caller gives up with SystemExit on any answer but 200
             if time.monotonic() > deadline:
@@ -189,27 +224,38 @@ def wait_until_routed(gateway: GatewayProcess) -> None:
 
 
 def main(seconds: float) -> None:
-    with tempfile.TemporaryDirectory() as folder, child(serve_model) as (port, model_pid):
+    program = find_program().program
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        port, model_pid = stack.enter_context(child(serve_model))
         model = f"127.0.0.1:{port}"
-        token_file = Path(folder) / "token"
+        token_file = folder / "token"
         token_file.write_text(TOKEN)
-        with child(serve_control, model) as (control_url, _):
-            gateway = GatewayProcess(str(control_url), token_file, Path(folder) / "data", window_s=10.0)
-            try:
-                wait_until_routed(gateway)
-                run(model, model_pid, gateway, seconds)
-            finally:
-                gateway.terminate()
+        control_url, _ = stack.enter_context(child(serve_control, model))
+        cases = [Case("model direct", model, "/", model_pid)]
+        if program is not None:
+            cases.append(
+                Case("haproxy plain", *at(stack.enter_context(plain_haproxy(program.path, model, folder)), "/"))
+            )
+        gateways = {}
+        for engine in ("haproxy", "asyncio") if program else ("asyncio",):
+            gateway = GatewayProcess(str(control_url), token_file, folder / engine, window_s=10.0, engine=engine)
+            stack.callback(gateway.terminate)
+            address = gateway.url.removeprefix("http://")
+            wait_until_answered(address, "/open/")
+            gateways[engine] = gateway.pid
+            cases.append(Case(f"gateway {engine}", address, "/open/", gateway.pid))
+            cases.append(Case(f"gateway {engine} keyed", address, "/keyed/", gateway.pid))
+        run(cases, seconds)
+        report_idle(gateways)
 
 
-def run(model: str, model_pid: int, gateway: GatewayProcess, seconds: float) -> None:
+def at(place: tuple[str, int], path: str) -> tuple[str, str, int]:
+    return place[0], path, place[1]
+
+
+def run(cases: list[Case], seconds: float) -> None:
     """Measure all cases in turns and report them."""
-    address = gateway.url.removeprefix("http://")
-    cases = [
-        Case("model direct", model, "/", model_pid),
-        Case("gateway", address, "/open/", gateway.pid),
-        Case("gateway keyed", address, "/keyed/", gateway.pid),
-    ]
     for _ in range(ROUNDS):
         for case in cases:
             case.measure(seconds)
@@ -218,15 +264,23 @@ def run(model: str, model_pid: int, gateway: GatewayProcess, seconds: float) -> 
         row["p50_ms_added"] = round(float(str(row["p50_ms_alone"])) - float(str(rows[0]["p50_ms_alone"])), 3)
         row["p99_ms_added"] = round(float(str(row["p99_ms_alone"])) - float(str(rows[0]["p99_ms_alone"])), 3)
     report("gateway", rows)
-    before = cpu_s(gateway.pid)
+
+
+def report_idle(gateways: dict[str, int]) -> None:
+    """Report what gateways take that have nothing to do."""
+    before = {engine: cpu_s(pid) for engine, pid in gateways.items()}
     time.sleep(IDLE_S)
-    idle = {
-        "resident_mib": round(psutil.Process(gateway.pid).memory_info().rss / 2**20, 1),
-        "resident_limit_mib": 80,
-        "idle_cpu_percent": round((cpu_s(gateway.pid) - before) / IDLE_S * 100, 2),
-        "idle_limit_percent": 2,
-    }
-    report("gateway_idle", [idle])
+    rows = [
+        {
+            "engine": engine,
+            "resident_mib": round(resident_mib(pid), 1),
+            "resident_limit_mib": 80 if engine == "asyncio" else 140,
+            "idle_cpu_percent": round((cpu_s(pid) - before[engine]) / IDLE_S * 100, 2),
+            "idle_limit_percent": 2,
+        }
+        for engine, pid in gateways.items()
+    ]
+    report("gateway_idle", rows)
 
 
 if __name__ == "__main__":

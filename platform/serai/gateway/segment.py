@@ -45,8 +45,7 @@ class Segment:
     def __init__(self, id: WindowId, length_s: float, path: Path) -> None:
         self.id = id
         self._path = path
-        self._length_s = length_s
-        self._folder = Folder(length_s)
+        self._figures = _Figures(length_s)
         self._size_bytes = 0
         self._descriptor: int | None = None
         self._failure: OSError | None = None
@@ -62,7 +61,7 @@ class Segment:
     def add(self, record: RequestRecord) -> OSError | None:
         """Count a record; return the error that kept it out of the file, if any. It is counted all the same."""
         error = self._write(encode_record(record))
-        _count(self._folder, record, self.id.start)
+        self._figures.count(record, self.id.start)
         return error
 
     def close(self) -> None:
@@ -72,7 +71,7 @@ class Segment:
 
     def window(self) -> Window:
         """Return the figures. Nothing may be added afterwards."""
-        return _make(self._folder, self.id, self._length_s)
+        return self._figures.make(self.id)
 
     def _write(self, line: bytes) -> OSError | None:
         if self._descriptor is None:
@@ -91,30 +90,40 @@ class Segment:
 
 def load_window(path: Path, id: WindowId, length_s: float) -> Window:
     """Return the window of a segment that a killed gateway left; a last line that was cut short was never served."""
-    folder = Folder(length_s)
+    figures = _Figures(length_s)
     for line in path.read_bytes().split(b"\n"):
         try:
-            _count(folder, decode_record(line), id.start)
+            figures.count(decode_record(line), id.start)
         except ValueError:
             continue
-    return _make(folder, id, length_s)
+    return figures.make(id)
 
 
-def _count(folder: Folder, record: RequestRecord, start: int) -> None:
-    """Count into the segment's own window: a clock that jumps must not make two of one."""
-    folder.add(
-        record.deployment,
-        record.version,
-        record.replica,
-        record.status,
-        record.total_s,
-        record.first_byte_s,
-        record.queue_s,
-        float(start),
-        record.is_timed,
-    )
+class _Figures:
+    """What a window is folded from: the folder, and when each key called last."""
 
+    def __init__(self, length_s: float) -> None:
+        self._length_s = length_s
+        self._folder = Folder(length_s)
+        self._keys: dict[str, float] = {}
 
-def _make(folder: Folder, id: WindowId, length_s: float) -> Window:
-    series = next((series for _, series in folder.take(float(id.start), all=True)), {})
-    return make_window(id.gateway, id.sequence, float(id.start), length_s, series)
+    def count(self, record: RequestRecord, start: int) -> None:
+        """Count into the segment's own window: a clock that jumps must not make two of one."""
+        self._folder.add(
+            record.deployment,
+            record.version,
+            record.replica,
+            record.status,
+            record.total_s,
+            record.first_byte_s,
+            record.queue_s,
+            float(start),
+            record.is_timed,
+        )
+        if record.key_id:
+            self._keys[record.key_id] = max(record.at, self._keys.get(record.key_id, 0.0))
+
+    def make(self, id: WindowId) -> Window:
+        start = float(id.start)
+        series = next((series for _, series in self._folder.take(start, all=True)), {})
+        return make_window(id.gateway, id.sequence, start, self._length_s, series, self._keys)

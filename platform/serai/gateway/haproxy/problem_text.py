@@ -6,7 +6,9 @@ import json
 
 from serai.gateway.problems import MIME_TYPE, phrase
 
-# What HAProxy finds wrong by itself, by status; `lf` texts may name what it knows.
+from .state import CALLER_IDLE_S
+
+# What HAProxy finds wrong by itself, by status.
 ERRORS = {
     400: ("malformed", "the request cannot be read: its head is not HTTP/1.1, or too long", ""),
     408: ("timeout-request", "the head of the request did not come within 10 s", ""),
@@ -15,7 +17,7 @@ ERRORS = {
     503: ("not-ready", "no replica takes requests, and the part of the gateway that holds them is starting", "2"),
     504: (
         "timeout-first-byte",
-        "the model did not begin to answer within %[var(txn.row),field(4,:)] s (timeouts.first_byte)",
+        f"the model did not begin to answer within {CALLER_IDLE_S:g} s (timeouts.first_byte)",
         "",
     ),
 }
@@ -40,8 +42,7 @@ def make_return(status: int, code: str, detail: str, condition: str, headers: di
 def _content(status: int, code: str, detail: str, headers: dict[str, str]) -> str:
     document = {"type": "about:blank", "title": phrase(status), "status": status, "detail": detail, "code": code}
     more = "".join(f" hdr {name} {_quote(value)}" for name, value in headers.items())
-    kind = "lf-string" if "%[" in detail else "string"
-    return f"content-type {MIME_TYPE}{more} {kind} {_quote(json.dumps(document))}"
+    return f"content-type {MIME_TYPE}{more} string {_quote(json.dumps(document))}"
 
 
 def _quote(text: str) -> str:

@@ -78,8 +78,7 @@ def _global(plan: Plan, digest: str) -> list[str]:
         f"nbthread {plan.threads}",
         "noreuseport",
         "hard-stop-after 30m",
-        "tune.bufsize 32768",
-        "tune.maxrewrite 4096",
+        "tune.maxrewrite 2048",
         "tune.http.maxhdr 256",
     ]
 
@@ -107,6 +106,7 @@ def _base() -> list[str]:
         f"timeout connect {round(CONNECT_S * 1000)}",
         f"timeout client {round(CALLER_IDLE_S * 1000)}",
         f"timeout server {round(CALLER_IDLE_S * 1000)}",
+        f"timeout tunnel {round(CALLER_IDLE_S * 1000)}",
         "timeout http-request 10s",
         "timeout http-keep-alive 75s",
         "timeout queue 5s",
@@ -173,10 +173,11 @@ def _find_row(domain: str) -> list[str]:
         return by_path
     pattern = r"^[^.]+\." + domain.lower().replace(".", r"\.") + r"\.?$"
     return [
+        f"acl ends_so req.hdr(host),host_only -m end -i .{domain} .{domain}.",  # spares most the expression
         f"acl in_domain req.hdr(host),host_only -m reg -i {pattern}",
-        "http-request set-var(txn.label) req.hdr(host),field(1,.),lower if in_domain",
-        f"http-request set-var(txn.row) var(txn.label),map_str({ROWS}) if in_domain",
-        "http-request set-var(txn.dep) var(txn.label) if in_domain { var(txn.row) -m found }",
+        "http-request set-var(txn.label) req.hdr(host),field(1,.),lower if ends_so in_domain",
+        f"http-request set-var(txn.row) var(txn.label),map_str({ROWS}) if {{ var(txn.label) -m found }}",
+        "http-request set-var(txn.dep) var(txn.label) if { var(txn.row) -m found }",
         *by_path,
     ]
 
@@ -186,7 +187,7 @@ def _measure(side: str, fetch: str, name: str) -> list[str]:
 
     The mark at the end of chunks is counted when it comes; it is in what is at hand already or still to be taken off.
     """
-    is_mark_to_come = f"{{ {fetch}.fhdr(transfer-encoding) -m found }} !{{ internal.htx.has_eom }}"
+    is_mark_to_come = f"!{{ internal.htx.has_eom }} {{ {fetch}.fhdr(transfer-encoding) -m found }}"
     return [
         f"http-{side} set-var(txn.len) {fetch}.body_len",
         f"http-{side} set-var(txn.{name}) internal.htx.data,sub(txn.len)",
@@ -258,13 +259,12 @@ def _check_key() -> list[str]:
 
 _DROPPED = (
     "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
     "te",
     "trailer",
     "forwarded",
     "x-real-ip",
+    "proxy- -m beg",  # of connections: -connection, -authenticate, -authorization
+    "x-serai- -m beg",
 )
 
 
@@ -272,7 +272,6 @@ def _rewrite() -> list[str]:
     """Write what the model is told, and no more."""
     return [
         *(f"http-request del-header {name}" for name in _DROPPED),
-        "http-request del-header x-serai- -m beg",
         "http-request set-header x-request-id %[var(txn.rid)]",
         "http-request set-header x-forwarded-for %[src]",
         "http-request set-header x-forwarded-proto %[ssl_fc,iif(https,http)]",
@@ -281,9 +280,7 @@ def _rewrite() -> list[str]:
         "http-request del-header x-forwarded-prefix",
         "http-request set-header x-forwarded-prefix /%[var(txn.prefix)] if { var(txn.prefix) -m found }",
         "http-request set-uri %[pathq] unless { url_beg / }",
-        r"http-request replace-path ^/[^/]+/?(.*) /\1 if { var(txn.prefix) -m found }",
-        "http-request set-timeout server var(txn.row),field(3,:)",
-        "http-request set-timeout tunnel var(txn.row),field(3,:)",
+        "http-request set-path /%[path,field(3,/,0)] if { var(txn.prefix) -m found }",
         "http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }",
     ]
 

@@ -57,10 +57,8 @@ def derive_state(route: Route, slot: str | None) -> State:
 
 
 def make_row(backend: str, route: Route) -> str:
-    """Return `backend:access:milliseconds:seconds`: where to, whether keys are asked for, and the limit of silences."""
-    seconds = route.timeouts.first_byte_s
-    access = "k" if route.access is Access.KEYS else "p"
-    return f"{backend}:{access}:{round(seconds * 1000)}:{seconds:g}"
+    """Return `backend:access`: where to, and `k` where keys are asked for."""
+    return f"{backend}:{'k' if route.access is Access.KEYS else 'p'}"
 
 
 def is_native(route: Route) -> bool:
