@@ -128,6 +128,11 @@ class Trial:
     def version(self, number: int) -> dict[str, Any]:
         return self.versions()[number]
 
+    def has_failed(self, number: int) -> bool:
+        """Return whether a version is in Error and nothing is left of it."""
+        seen = self.versions().get(number, {"state": "", "replicas": []})
+        return seen["state"] == "error" and not any(replica["live"] for replica in seen["replicas"])
+
     def ready(self, number: int) -> set[str]:
         return {replica["id"] for replica in self.version(number)["replicas"] if replica["ready"]}
 
@@ -185,7 +190,7 @@ def go_back_to_the_old_version(trial: Trial, code: str, reason: str, mode: str) 
     with trial.under_load(fails=True):
         old = trial.ready(1)
         trial.deploy(code, start_timeout="8s" if code == NEVER_LISTENS else "60s")
-        eventually(lambda: trial.versions().get(2, {}).get("state") == "error" and len(trial.ready(1)) == 2, 60, 0.1)
+        eventually(lambda: trial.has_failed(2) and len(trial.ready(1)) == 2, 60, 0.1)
         failed = trial.version(2)["reason"]
         assert failed["code"] == reason, failed["text"]
         assert trial.version(1)["state"] == "running"
