@@ -1,5 +1,7 @@
 """Handover on a real Nomad whose GPUs are all taken, under constant load: no request fails, whichever way it goes.
 
+The requests are POSTs, which no gateway sends twice: none may be in flight to a replica that ends.
+
 Every deployment has two replicas with a GPU each. Beside the old version a new one fits as a whole on L4, by half on
 A100 and A30 (three each), and not at all on T4, V100 and P4 (two each). Deployments that do not share a model are
 handed over at the same time, as on any cluster.
@@ -86,7 +88,7 @@ class Trial:
         self.deploy(MODEL)
         eventually(lambda: self.versions() and len(self.ready(1)) == 2, 60, 0.1)
         eventually(self.answers, 10, 0.1)  # once the gateway knows, too
-        self.load = Load(self.serai.gateway, f"/{self.name}/", threads=2, pause_s=0.005)
+        self.load = Load(self.serai.gateway, f"/{self.name}/", threads=2, pause_s=0.005, method="POST")
         self.watcher = Watcher(self.serai, [self.name], {(self.name, 2)} if fails else (), every_s=0.05)
         with self.watcher.watching(), self.load.running():
             self.see_answers("1")

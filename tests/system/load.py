@@ -12,10 +12,14 @@ from urllib.parse import urlsplit
 
 
 class Load:
-    """Requests of `threads` callers to `path`; `answers` counts bodies by their first word, `failures` the rest."""
+    """Requests of `threads` callers to `path`; `answers` counts bodies by their first word, `failures` the rest.
 
-    def __init__(self, gateway: str, path: str, threads: int = 8, pause_s: float = 0.0) -> None:
+    With the method POST a gateway must not send a request again that a replica may have seen.
+    """
+
+    def __init__(self, gateway: str, path: str, threads: int = 8, pause_s: float = 0.0, method: str = "GET") -> None:
         self._netloc = urlsplit(gateway).netloc
+        self._method = method
         self._path = path
         self._pause_s = pause_s
         self._stop = threading.Event()
@@ -49,7 +53,7 @@ class Load:
         while not self._stop.is_set():
             try:
                 connection = connection or http.client.HTTPConnection(self._netloc, timeout=140)
-                connection.request("GET", self._path)
+                connection.request(self._method, self._path)
                 answer = connection.getresponse()
                 body = answer.read().decode()
                 outcome = None if answer.status == 200 else f"{answer.status} {body[:200]}"
