@@ -153,6 +153,10 @@ def test_metrics_count_every_call(serai: Serai, installation: Installation, tmp_
     assert serai.json("metrics", "counted", "--status", "4xx")["total"]["count"] == 1
     table = serai("metrics", "counted:1", "--range", "5m", "--interval", "1m", "--clock", "first_byte").stdout
     assert table.splitlines()[-1].split()[:2] == ["total", "4"]
+    eventually(lambda: serai.json("metrics", "counted", "--system", "--range", "5m")["replicas"], 30)
+    header, *rows = serai("metrics", "counted", "--system", "--range", "5m").stdout.splitlines()
+    assert header.split()[:4] == ["FROM", "VERSION", "REPLICAS", "CPU"]
+    assert any(" v1 " in row and "MiB" in row for row in rows)
     serai("stop", "counted", "--detach")
 
 

@@ -13,6 +13,7 @@ from serai.domain.errors import SeraiError
 from serai.plugin.identity import Permission
 from serai.store import deployments, events, tokens, versions
 from serai.store.database import Database
+from serai.store.metrics_rows import TakenRow
 from serai.store.migrations import MIGRATIONS, Migration
 from serai.store.rows import Row
 from tests.store.intent import add_deployment, at_once, later
@@ -39,6 +40,10 @@ INSERT INTO event (at, kind, deployment, version, replica, text, actor)
     VALUES ({_AT}, 'version.started', 'digits', 5, '', '', 'ann');
 INSERT INTO token (name, login, permissions, prefix, hash, created_at, expires_at, last_used_at)
     VALUES ('ci', 'ann', 'read write', 'serai_abc', 'beef', {_AT}, NULL, NULL)
+""",
+    2: """
+INSERT INTO metric_series (deployment, version, replica, status, clock) VALUES ('digits', 5, '', '', 'total');
+INSERT INTO metric_taken (gateway, first, last) VALUES ('gw', 1, 7)
 """,
 }
 
@@ -76,6 +81,9 @@ def test_data_of_an_older_step_is_kept(url: str, open_database: Callable[[str], 
     assert [event.kind for event in events.list_events(db)] == ["version.started"]
     (token,) = tokens.list_tokens(db)
     assert (token.login, token.permissions) == ("ann", {Permission.READ, Permission.WRITE})
+    if step >= 2:
+        with db.read():
+            assert TakenRow.select().tuples().execute(db.peewee)[0] == ("gw", 1, 7)
     assert versions.add_version(db, "digits", version.spec, {}, later(9), "ann").number == 7
 
 

@@ -44,6 +44,7 @@ def test_every_path_that_is_pinned_is_there() -> None:
         "/deployments/{name}",
         "/deployments/{name}/events",
         "/deployments/{name}/metrics/requests",
+        "/deployments/{name}/metrics/system",
         "/deployments/{name}/versions/{number}",
         "/deployments/{name}/versions/{number}/start",
         "/deployments/{name}/versions/{number}/stop",

@@ -88,3 +88,38 @@ def test_routes_are_read_whole_and_then_what_changed(installation: Installation)
     changed = load_change(gateway.get(f"/routes?index={whole.index}&wait=10s&gateway=gw-1&busy=m-v1.1,x").json)
     assert (changed.full, set(changed.routes)) == (False, {"n"})
     assert changed.index > whole.index
+
+
+def test_what_replicas_use_is_kept_with_its_gaps(installation: Installation) -> None:
+    installation.deploy(replicas=2)
+    for seconds in (0, 60, 120):  # nothing between
+        installation.clock.advance(seconds and 60)
+        installation.composition.clockwork.sample_usage()
+    installation.clock.advance(120)
+    found = installation.caller("reader").get("/deployments/m/metrics/system?from=10m&interval=1m").json
+    assert [one["replica"] for one in found["replicas"]] == ["m-v1.1", "m-v1.2"]
+    curve = found["replicas"][0]["cpu_user"]
+    assert len(curve) == len(found["times"]) == 11
+    assert sum(value is not None for value in curve) == 3
+    assert 0 not in curve
+    assert found["versions"][0]["replicas"].count(2) == 3
+    one = installation.caller().get("/deployments/m/metrics/system?from=10m&replica=m-v1.2&interval=10s").json
+    assert [(each["replica"], each["version"]) for each in one["replicas"]] == [("m-v1.2", 1)]
+    none = installation.caller().get("/deployments/m/metrics/system?version=2").json
+    assert (none["replicas"], none["versions"]) == ([], [])
+
+
+def test_samples_go_with_their_version(installation: Installation) -> None:
+    installation.deploy()
+    installation.composition.clockwork.sample_usage()
+    installation.caller().post("/deployments/m/stop")
+    installation.tick(4)
+    assert installation.caller().delete("/deployments/m").status_code == 204
+    installation.deploy()
+    assert installation.caller().get("/deployments/m/metrics/system").json["replicas"] == []
+
+
+@pytest.mark.parametrize("query", ["from=2h&to=3h", "interval=7m", "from=yesterday", "from=90d&interval=10s"])
+def test_a_question_about_systems_that_makes_no_sense(installation: Installation, query: str) -> None:
+    installation.deploy()
+    assert installation.caller().get(f"/deployments/m/metrics/system?{query}").status_code == 422

@@ -34,6 +34,7 @@ from serai.reconcile.settle import Settler
 from serai.store.blobs import BlobStore
 from serai.store.database import Database
 from serai.store.metrics import delete_metrics
+from serai.store.usage import delete_usage
 from serai.telemetry.intake import Intake
 from serai.web.token_plugin import TokenAuthentication
 
@@ -106,7 +107,7 @@ def compose(
     sinks = plugins.make_sinks(make_context)
     intake = Intake(metrics, sinks)
     lifecycle = Lifecycle(
-        db, blobs, plugins, scheduler, cluster, loop.nudge, lambda n, v: delete_metrics(metrics, n, v), clock
+        db, blobs, plugins, scheduler, cluster, loop.nudge, lambda n, v: _forget_figures(metrics, n, v), clock
     )
     core = Core(
         db=db,
@@ -131,6 +132,11 @@ def compose(
     return Composition(
         core, reconciler, loop, Clockwork(core, loop, intake, configuration), intake, tuple(sinks.values())
     )
+
+
+def _forget_figures(metrics: Database, name: str, number: int | None) -> None:
+    delete_metrics(metrics, name, number)
+    delete_usage(metrics, name, number)
 
 
 def _make_reconciler(

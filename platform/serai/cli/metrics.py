@@ -1,4 +1,4 @@
-"""`serai metrics`: how many requests, how fast."""
+"""`serai metrics`: how many requests, how fast, and what replicas use."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .durations import read_seconds
+from .metrics_system import show_system
 from .session import Session, connected
 from .target import Target, target_argument
 from .words import format_local, format_seconds
@@ -24,22 +25,30 @@ MAX_ROWS = 24
 @click.option("--interval", type=click.Choice(list(INTERVALS)), help="Length of a row.  [default: fits the range]")
 @click.option("--status", type=click.Choice(["1xx", "2xx", "3xx", "4xx", "5xx"]), help="Only answers of this class.")
 @click.option("--clock", type=click.Choice(["total", "first_byte", "queue"]), default="total", help="What is timed.")
+@click.option("--system", is_flag=True, help="CPU, memory and GPUs instead of requests.")
 @connected
 def metrics(
-    session: Session, target: Target, range_s: float, interval: str | None, status: str | None, clock: str
+    session: Session,
+    target: Target,
+    range_s: float,
+    interval: str | None,
+    status: str | None,
+    clock: str,
+    system: bool,
 ) -> None:
-    """Show how many requests came, and how long they took.
+    """Show how many requests came, and how long they took; or, with --system, what the replicas used.
 
     Counts, averages and maxima are exact, percentiles within 1 %."""
-    interval = interval or choose_interval(range_s)
     params = {
         "from": format_ago(range_s),
-        "interval": interval,
+        "interval": interval or choose_interval(range_s),
         "version": target.version,
         "replica": target.replica,
-        "status": status,
     }
-    found = session.client.load_requests(target.name, params)
+    if system:
+        show_system(session, session.client.load_system(target.name, params))
+        return
+    found = session.client.load_requests(target.name, params | {"status": status})
     if session.out.as_json:
         session.out.document(found)
         return

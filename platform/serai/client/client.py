@@ -139,6 +139,10 @@ class Client:
         """Return counts and times of requests: `{total, buckets}`; params from, to, interval, version, ..."""
         return cast(JsonObject, self._get(f"{deployment_path(name)}/metrics/requests", params))
 
+    def load_system(self, name: str, params: Mapping[str, Any]) -> JsonObject:
+        """Return what replicas used: `{times, replicas, versions}`; params from, to, interval, version, replica."""
+        return cast(JsonObject, self._get(f"{deployment_path(name)}/metrics/system", params))
+
     # the installation
 
     def list_events(self, name: str | None = None, after: int | None = None, limit: int = 50) -> list[EventAnswer]:

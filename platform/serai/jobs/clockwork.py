@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import timedelta
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from serai.config import Configuration
 from serai.domain.errors import SchedulerError, SeraiError
+from serai.domain.observation import Usage
 from serai.reconcile.core import Core
 from serai.reconcile.loop import ReconcileLoop
 from serai.store import events, versions
 from serai.store.metrics import prune_metrics, roll_up
+from serai.store.usage import prune_usage, roll_up_usage, take_usage
 from serai.telemetry.intake import Intake
 
 log = logging.getLogger(__name__)
@@ -36,7 +40,7 @@ class Clockwork:
         self._jobs = BackgroundScheduler(
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
-        self._jobs.add_job(self.sample_usage, "interval", seconds=SAMPLE_S)
+        self._jobs.add_job(self.sample_usage, "interval", seconds=SAMPLE_S, start_date=find_first_sample(time.time()))
         self._jobs.add_job(self.roll_up, "interval", seconds=ROLL_UP_S)
         self._jobs.add_job(self.clean_up, "interval", seconds=CLEAN_UP_S)
 
@@ -50,7 +54,7 @@ class Clockwork:
             self._jobs.shutdown(wait=True)
 
     def sample_usage(self) -> None:
-        """Take one sample of each replica for readers and sinks."""
+        """Take one sample of each replica for readers, the store and sinks."""
         cluster = self._core.cluster
         try:
             samples = self._core.scheduler.usage(None)
@@ -59,12 +63,22 @@ class Clockwork:
             return
         workloads = {replica.id: workload for workload, seen in cluster.observed() for replica in seen.replicas}
         cluster.note_usage(samples, workloads)
-        self._intake.take_usage([sample for sample in samples if sample.missing is None])
+        measured = [sample for sample in samples if sample.missing is None]
+        self._intake.take_usage(measured)
+        self._keep(measured, workloads)
+
+    def _keep(self, samples: Sequence[Usage], workload_of: Mapping[str, str]) -> None:
+        known = self._core.cluster.workloads()  # what is not ours, or was deleted, leaves nothing behind
+        try:
+            take_usage(self._core.metrics, samples, {id: own for id, own in workload_of.items() if own in known})
+        except SeraiError as error:
+            log.warning("samples of this time are lost: %s", error.message)
 
     def roll_up(self) -> None:
         """Sum up figures whose time has passed, so that long ranges are answered fast."""
         try:
             roll_up(self._core.metrics, self._core.clock())
+            roll_up_usage(self._core.metrics, self._core.clock())
         except SeraiError as error:
             log.warning("rolling up figures failed: %s", error.message)
 
@@ -74,7 +88,13 @@ class Clockwork:
         try:
             events.prune_events(self._core.db, now - timedelta(seconds=self._configuration.keep_events))
             prune_metrics(self._core.metrics, now)
+            prune_usage(self._core.metrics, now)
             used = {version.spec.bundle for version in versions.all_versions(self._core.db)}
             self._core.blobs.sweep(used, YOUNG_BUNDLE)
         except SeraiError as error:
             log.warning("cleaning up failed: %s", error.message)
+
+
+def find_first_sample(now: float) -> datetime:
+    """Return the middle of the next 10 s of the clock: a job a little early or late stays in its own interval."""
+    return datetime.fromtimestamp((now // SAMPLE_S + 1.5) * SAMPLE_S, UTC)

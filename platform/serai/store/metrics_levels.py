@@ -55,14 +55,16 @@ def ceil_to(at: float, step_s: int) -> int:
     return math.ceil(at / step_s) * step_s
 
 
-def derive_range(start: float, end: float, interval_s: int, levels: Sequence[Level]) -> Range:
+def derive_range(
+    start: float, end: float, interval_s: int, levels: Sequence[Level], intervals_s: Sequence[int] = INTERVALS_S
+) -> Range:
     """Return the range widened to whole buckets of the finest level kept there, and the interval raised to them.
 
     Old minutes are gone: an interval of a minute over last month becomes the least interval that is still known,
     rather than a chart of zeros.
     """
     first = _finest_step(start, levels)
-    raised = min((i for i in INTERVALS_S if i >= interval_s and i % first == 0), default=first)
+    raised = min((i for i in intervals_s if i >= interval_s and i % first == 0), default=first)
     return Range(floor_to(start, first), ceil_to(end, _finest_step(end, levels)), raised)
 
 

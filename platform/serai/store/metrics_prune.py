@@ -35,7 +35,7 @@ def prune_metrics(db: Database, now: datetime, retention: Retention | None = Non
     """
     keep_s = (retention or Retention()).keep_s
     with db.write():
-        levels = _raise_floors(load_levels(db), now.timestamp(), keep_s)
+        levels = raise_floors(load_levels(db), now.timestamp(), keep_s)
         for level in levels:
             LevelRow.update(kept_from=level.kept_from).where(LevelRow.step == level.step_s).execute(db.peewee)
     pruned = sum(_delete_before(db, level) for level in levels)
@@ -57,7 +57,7 @@ def delete_metrics(db: Database, deployment: str, version: int | None = None) ->
         _delete_empty_series(db)
 
 
-def _raise_floors(levels: list[Level], now: float, keep_s: Mapping[int, float]) -> list[Level]:
+def raise_floors(levels: list[Level], now: float, keep_s: Mapping[int, float]) -> list[Level]:
     """Return the levels with `kept_from` raised: aligned to the next level's buckets and no further than that has
     come, so that no figure is ever in neither of the two."""
     raised = []

@@ -16,7 +16,7 @@ import peewee
 
 from serai.domain.errors import SeraiError
 
-from . import m0001_intent, m0002_metrics
+from . import m0001_intent, m0002_metrics, m0003_usage
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class Migration:
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "intent", m0001_intent.apply),
     Migration(2, "metrics", m0002_metrics.apply),
+    Migration(3, "usage", m0003_usage.apply),
 )
 
 _TABLE = """

@@ -1,18 +1,19 @@
-"""Figures of requests."""
+"""Figures of requests and of what replicas use."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from serai.domain.quantity import parse_duration
 from serai.plugin.identity import Permission
 from serai.store.metrics import dump_metrics, load_requests
+from serai.store.usage import dump_system, load_usage
 from serai.web.endpoint import Answer, Call, Resource
 from serai.web.instants import parse_when
-from serai.web.shapes.metrics import RequestsAnswer
-from serai.web.shapes.queries import NamePath, RequestsQuery
+from serai.web.shapes.metrics import RequestsAnswer, SystemAnswer
+from serai.web.shapes.queries import NamePath, RequestsQuery, SystemQuery
 
-resource = Resource("metrics", "Counts and times of requests.")
+resource = Resource("metrics", "Counts and times of requests; what replicas use.")
 _DEFAULT_RANGE = timedelta(hours=1)
 
 
@@ -24,11 +25,31 @@ def read_requests(call: Call, path: NamePath, query: RequestsQuery) -> Answer:
     null times.
     """
     call.core.cluster.view(path.name)
-    now = call.core.clock()
-    to = parse_when(query.to, now, "to") if query.to else now
-    start = parse_when(query.from_, now, "from") if query.from_ else to - _DEFAULT_RANGE
-    interval_s = int(query.interval) if query.interval.isdigit() else int(parse_duration(query.interval, "interval"))
+    start, to = _read_range(call, query)
     found = load_requests(
-        call.core.metrics, path.name, start, to, interval_s, query.version, query.replica, query.status
+        call.core.metrics, path.name, start, to, _read_interval(query), query.version, query.replica, query.status
     )
     return Answer(dump_metrics(found))
+
+
+@resource.on("GET", "/deployments/<name>/metrics/system", Permission.READ, {200: SystemAnswer}, refuses=(404,))
+def read_system(call: Call, path: NamePath, query: SystemQuery) -> Answer:
+    """Tell what each replica used over a range [from, to): CPU, memory and each GPU.
+
+    A sample is taken every 10 s; an interval holds the average and the greatest of its samples. Where nothing was
+    measured there is null, never 0.
+    """
+    call.core.cluster.view(path.name)
+    start, to = _read_range(call, query)
+    found = load_usage(call.core.metrics, path.name, start, to, _read_interval(query), query.version, query.replica)
+    return Answer(dump_system(found))
+
+
+def _read_range(call: Call, query: RequestsQuery | SystemQuery) -> tuple[datetime, datetime]:
+    now = call.core.clock()
+    to = parse_when(query.to, now, "to") if query.to else now
+    return parse_when(query.from_, now, "from") if query.from_ else to - _DEFAULT_RANGE, to
+
+
+def _read_interval(query: RequestsQuery | SystemQuery) -> int:
+    return int(query.interval) if query.interval.isdigit() else int(parse_duration(query.interval, "interval"))

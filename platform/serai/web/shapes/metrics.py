@@ -1,4 +1,4 @@
-"""Figures of requests."""
+"""Figures of requests and of what replicas use."""
 
 from __future__ import annotations
 
@@ -43,3 +43,62 @@ class RequestsAnswer(AnswerShape):
     interval: int = Field(description="Seconds.")
     total: ClocksAnswer
     buckets: list[BucketAnswer]
+
+
+Column = Annotated[
+    list[float | None], Field(description="One value for each of `times`; null where nothing was measured.")
+]
+
+
+class ReplicaColumns(AnswerShape):
+    """CPU in cores, memory in bytes."""
+
+    cpu_user: Column
+    cpu_system: Column
+    cpu_cores: Column
+    memory_used: Column
+    memory_total: Column
+
+
+class GpuColumns(AnswerShape):
+    """Utilisation in percent, memory in bytes, degrees Celsius, watts."""
+
+    util: Column
+    vram_used: Column
+    vram_total: Column
+    temperature: Column
+    power: Column
+
+
+class GpuSystemAnswer(GpuColumns):
+    id: str
+    model: str
+    max: GpuColumns = Field(description="The greatest samples of each interval.")
+
+
+class ReplicaSystemAnswer(ReplicaColumns):
+    """Averages of each interval."""
+
+    replica: str
+    version: int
+    max: ReplicaColumns = Field(description="The greatest samples of each interval.")
+    gpus: list[GpuSystemAnswer]
+
+
+class VersionSystemAnswer(ReplicaColumns):
+    """Sums over the replicas of a version."""
+
+    version: int
+    replicas: list[int] = Field(description="How many replicas were measured.")
+    gpus: GpuColumns | None = Field(description="All GPUs together, utilisation and temperature as means.")
+
+
+class SystemAnswer(AnswerShape):
+    """What each replica used, one column for each figure, and the sums by version."""
+
+    from_: Instant = Field(alias="from")
+    to: Instant
+    interval: int = Field(description="Seconds.")
+    times: list[Instant] = Field(description="When each interval begins.")
+    replicas: list[ReplicaSystemAnswer]
+    versions: list[VersionSystemAnswer]

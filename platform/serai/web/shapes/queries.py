@@ -111,3 +111,16 @@ class RequestsQuery(Shape):
     version: Number | None = Field(None, description="Only requests that reached this version.")
     replica: ReplicaId | None = Field(None, description="Only requests that reached this replica.")
     status: Literal["1xx", "2xx", "3xx", "4xx", "5xx"] | None = Field(None, description="Only answers of this class.")
+
+
+SystemInterval = Literal[
+    "10s", "1m", "5m", "15m", "30m", "1h", "6h", "1d", "10", "60", "300", "900", "1800", "3600", "21600", "86400",
+]  # fmt: skip
+
+
+class SystemQuery(Shape):
+    from_: When | None = Field(None, alias="from", description="From when: an instant, or how long ago. 1h if absent.")
+    to: When | None = Field(None, description="Until when, not included. Now if absent.")
+    interval: SystemInterval = Field("1m", description="The length over which samples are averaged.")
+    version: Number | None = Field(None, description="Only replicas of this version.")
+    replica: ReplicaId | None = Field(None, description="Only this replica.")
