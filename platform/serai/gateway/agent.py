@@ -97,7 +97,7 @@ class Agent:
         return self.engine.leaving()
 
     def _make_engine(self, choice: Choice) -> Engine:
-        return make_engine(choice, self._config, self._journal.append, self.health)
+        return make_engine(choice, self._config, self._journal, self.health)
 
     async def _start_engine(self) -> None:
         """Start the engine; where any will do and HAProxy does not run, the other one."""

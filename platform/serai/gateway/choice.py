@@ -10,9 +10,10 @@ from serai.domain.errors import Invalid
 
 from .asyncio_engine import AsyncioEngine
 from .config import GatewayConfig
-from .engine import Engine, Health, Keep
+from .engine import Engine, Health
 from .haproxy.haproxy_engine import HaproxyEngine
 from .haproxy.program import Finding, Program, find_program
+from .journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +55,12 @@ def find_engine(wanted: str) -> Choice:
     return choose_engine(wanted, finding)
 
 
-def make_engine(choice: Choice, config: GatewayConfig, keep: Keep, health: Health) -> Engine:
+def make_engine(choice: Choice, config: GatewayConfig, journal: Journal, health: Health) -> Engine:
     """Return the chosen engine for the address and folder of `config`."""
-    if choice.program is None:
-        return AsyncioEngine(config.host, config.port, config.domain, keep, health, config.hold_limit)
-    folder = config.data / "haproxy"
     place = (config.host, config.port, config.domain)
-    return HaproxyEngine(*place, keep, health, folder, choice.program, config.hold_limit)
+    if choice.program is None:
+        return AsyncioEngine(*place, journal.append, health, config.hold_limit)
+    folder = config.data / "haproxy"
+    return HaproxyEngine(
+        *place, journal.append, health, folder, choice.program, config.hold_limit, keep_all=journal.append_all
+    )

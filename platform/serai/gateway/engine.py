@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from serai.domain.routes import RouteTable
 from serai.domain.spec_text import JsonObject
@@ -11,6 +11,7 @@ from serai.domain.spec_text import JsonObject
 from .record import RequestRecord
 
 Keep = Callable[[RequestRecord], None]
+KeepAll = Callable[[Sequence[RequestRecord]], None]
 Health = Callable[[], JsonObject]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from .record import RequestRecord
@@ -33,6 +34,14 @@ class Journal:
         if segment is None or segment.id.start != start:
             segment = self._rotate(start)
         self._tell(segment.add(record))
+
+    def append_all(self, records: Sequence[RequestRecord]) -> None:
+        """Count records that came together."""
+        for start, together in groupby(records, lambda record: self._start(record.at)):
+            segment = self._open
+            if segment is None or segment.id.start != start:
+                segment = self._rotate(start)
+            self._tell(segment.add_all(list(together)))
 
     def take_closed(self, all: bool = False) -> list[Segment]:
         """Return the segments whose time is over, oldest first, `all` of them at the end."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from serai.domain.routes import RouteTable
 from serai.gateway.carrier import Carrier
-from serai.gateway.engine import Engine, Health, Keep
+from serai.gateway.engine import Engine, Health, Keep, KeepAll
+from serai.gateway.record import RequestRecord
 
 from .accounts import Accounts
 from .backstage import Backstage
@@ -47,13 +49,14 @@ class HaproxyEngine(Engine):
         folder: Path,
         program: Program,
         hold_limit: int = 1000,
+        keep_all: KeepAll | None = None,
     ) -> None:
         self._host, self._port, self._domain = host, port, domain
         self._keep = keep
         self._folder = RunFolder(folder)
         self._carrier = Carrier(keep, health, hold_limit)
         self._ledger = Ledger(folder / "ledger")
-        self._records = Records(keep, self._ledger)
+        self._records = Records(keep_all or self._keep_each, self._ledger)
         self._backstage = Backstage(self._folder, self._carrier, self._records, domain)
         self._runtime = Runtime(self._folder.socket(ADMIN_SOCKET))
         self._wanted = Wanted(Slots(0))
@@ -140,6 +143,10 @@ class HaproxyEngine(Engine):
         for record in cut:
             self._keep(record)
         self._release()
+
+    def _keep_each(self, records: Sequence[RequestRecord]) -> None:
+        for record in records:
+            self._keep(record)
 
     async def _launch(self) -> None:
         place = (self._host, self._port, self._domain)

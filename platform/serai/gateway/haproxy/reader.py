@@ -6,9 +6,9 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
-from serai.gateway.record import RequestRecord
+from serai.gateway.engine import KeepAll
 
 from .ledger import Ledger
 from .names import slot_number
@@ -23,10 +23,13 @@ _MARGIN_US = 500_000
 
 
 class Records:
-    """Keeps records by `keep`. What began before this was made may have been carried by one like it that is gone."""
+    """Keeps records by `keep_all`, as many as came together.
 
-    def __init__(self, keep: Callable[[RequestRecord], None], ledger: Ledger) -> None:
-        self._keep = keep
+    What began before this was made may have been carried by one like it that is gone.
+    """
+
+    def __init__(self, keep_all: KeepAll, ledger: Ledger) -> None:
+        self._keep_all = keep_all
         self._ledger = ledger
         self._since_us = int(time.time() * 1e6)
         self._is_puzzled = False
@@ -57,7 +60,13 @@ class Records:
     def take(self, lines: Iterable[bytes]) -> None:
         """Take whole lines; one that cannot be read is said once, and left to the comparison of counts."""
         self._came_at = asyncio.get_running_loop().time()
-        worker = self._ledger.worker
+        parsed = list(self._parse(lines))
+        records = [line.record for line in parsed if line.record is not None]
+        if records:
+            self._keep_all(records)
+        self._enter(parsed)
+
+    def _parse(self, lines: Iterable[bytes]) -> Iterator[Line]:
         for text in lines:
             try:
                 line = parse_line(text, self._since_us)
@@ -65,19 +74,21 @@ class Records:
                 self._puzzle(text, error)
                 continue
             if line is not None:
-                self._enter(line, worker)
+                yield line
 
-    def _enter(self, line: Line, worker: int) -> None:
-        if line.record is not None:
-            self._keep(line.record)
-        slot = slot_number(line.backend)
-        if slot is None or line.worker != worker:
-            return
-        hundreds = line.status // 100
-        self._ledger.add(slot, hundreds)
-        self._latest_us = line.ended_us
-        if line.ended_us > self._mark_us:
-            self.late[slot, hundreds] += 1
+    def _enter(self, lines: Sequence[Line]) -> None:
+        """Enter lines of the present worker in the ledger."""
+        worker, mark_us = self._ledger.worker, self._mark_us
+        present = [line for line in lines if line.worker == worker]
+        counts = Counter((line.backend, line.hundreds) for line in present)
+        late = Counter((line.backend, line.hundreds) for line in present if line.ended_us > mark_us)
+        if present:
+            self._latest_us = present[-1].ended_us
+        for (backend, hundreds), count in counts.items():
+            slot = slot_number(backend.decode())
+            if slot is not None:
+                self._ledger.add(slot, hundreds, count)
+                self.late[slot, hundreds] += late[backend, hundreds]
 
     def _puzzle(self, line: bytes, error: Exception) -> None:
         if not self._is_puzzled and line.strip():

@@ -14,6 +14,8 @@ HAProxy's two letters say who ended a request and where it was then (its manual,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from serai.gateway.record import CLIENT_LEFT, RequestRecord
 
@@ -24,14 +26,13 @@ _SWITCHING = 101
 _UNREACHED = ("SC", "sC", "sQ")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """What HAProxy counts, and the record of it; None where the asyncio engine keeps one."""
 
     worker: int
-    backend: str
+    backend: bytes
     ended_us: int
-    status: int
+    hundreds: int
     record: RequestRecord | None
 
 
@@ -44,32 +45,54 @@ def parse_line(line: bytes, since_us: int = 0) -> Line | None:
     fields = line.split(b" ")
     if len(fields) != _FIELDS or fields[4] == b"-":
         return None
-    backend, server, status, ended = fields[5].decode(), fields[6].decode(), int(fields[7]), fields[8][:2].decode()
-    is_ours = backend == HANDED or server == RESCUE
-    is_elsewhere = is_ours and not _is_lost(ended, int(fields[0]) < since_us)
-    is_reached = not is_ours and ended not in _UNREACHED
-    origin = parse_server_name(server) if is_reached else (0, "")
-    record = None if is_elsewhere else _make_record(fields, origin, derive_status(status, ended))
-    return Line(int(fields[16]), backend, int(fields[0]) + int(fields[1]), status, record)
+    began_us = int(fields[0])
+    end = _read_end(fields[5], fields[6], fields[7], fields[8])
+    is_kept = not end.is_ours or end.is_unreached or (began_us < since_us and end.is_broken)
+    ended_us = began_us + int(fields[1])
+    return Line(int(fields[16]), fields[5], ended_us, end.hundreds, _make_record(fields, end) if is_kept else None)
 
 
-def _make_record(fields: list[bytes], origin: tuple[int, str], status: int) -> RequestRecord:
-    began_us, total_us = int(fields[0]), int(fields[1])
-    _, trace_id, span_id, _ = fields[13].decode().split("-") if fields[13] != b"-" else ("", "", "", "")
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where a request ended, and how."""
+
+    version: int
+    replica: str
+    status: int
+    hundreds: int
+    is_ours: bool
+    is_unreached: bool
+    is_broken: bool
+
+
+@lru_cache(4096)
+def _read_end(backend: bytes, server: bytes, status: bytes, letters: bytes) -> _End:
+    """Return what these fields mean; few of them differ."""
+    ended = letters[:2].decode()
+    is_ours = backend == HANDED.encode() or server == RESCUE.encode()
+    is_unreached = ended in _UNREACHED
+    version, replica = (0, "") if is_ours or is_unreached else parse_server_name(server.decode())
+    told = derive_status(int(status), ended)
+    return _End(version, replica, told, int(status) // 100, is_ours, is_unreached, ended[0] == "S")
+
+
+def _make_record(fields: list[bytes], end: _End) -> RequestRecord:
+    total_us, first_us, traceparent = int(fields[1]), fields[2], fields[13].decode()
     return RequestRecord(
-        (began_us + total_us) / 1e6,
+        (int(fields[0]) + total_us) / 1e6,
         fields[4].decode(),
-        *origin,
-        status,
+        end.version,
+        end.replica,
+        end.status,
         total_us / 1e6,
-        None if fields[2] == b"-" else int(fields[2]) / 1e6,
-        derive_queue(int(fields[3]), total_us, fields[2]),
+        None if first_us == b"-" else int(first_us) / 1e6,
+        derive_queue(int(fields[3]), total_us, first_us),
         max(0, int(fields[9]) - _number(fields[10], fields[9])),
         max(0, int(fields[11]) - _number(fields[12], fields[11])),
-        trace_id,
-        span_id,
-        _text(fields[14]),
-        _text(fields[15]),
+        traceparent[3:35],
+        traceparent[36:52],
+        "" if fields[14] == b"-" else fields[14].decode(),
+        "" if fields[15] == b"-" else fields[15].decode(),
     )
 
 
@@ -95,13 +118,5 @@ def derive_queue(wait_ms: int, total_us: int, first_byte_us: bytes) -> float:
     return min(wait_ms * 1000, latest_us) / 1e6
 
 
-def _is_lost(ended: str, is_older: bool) -> bool:
-    return ended in _UNREACHED or (is_older and ended[0] == "S")
-
-
 def _number(field: bytes, default: bytes) -> int:
     return int(default if field == b"-" else field)
-
-
-def _text(field: bytes) -> str:
-    return "" if field == b"-" else field.decode()

@@ -140,6 +140,7 @@ def _frontend(plan: Plan) -> list[str]:
             {"X-Request-Id": "%[uuid()]"},
         ),
         "http-request set-var(txn.be) var(txn.row),field(1,:)",
+        "http-request set-var(txn.access) var(txn.row),field(2,:)",
         *(f"http-request set-var(txn.be) str({HANDED}) if {{ {odd} }}" for odd in _ODD),
         "http-after-response set-header x-request-id %[var(txn.rid)] if { var(txn.rid) -m found }",
         f"use_backend {HANDED} if {{ path_beg /-/ }}",
@@ -152,7 +153,7 @@ def _frontend(plan: Plan) -> list[str]:
 _ODD = (
     "req.ver -m str 1.0",
     "req.fhdr(x-serai-version) -m found",
-    "req.fhdr(connection) -m reg -i (^|,)[[:space:]]*(?!close|keep-alive|upgrade)[^,[:space:]]",
+    "req.fhdr(connection) -m reg -i (^|,)[[:space:]]*(?!(close|keep-alive|upgrade)[[:space:]]*(,|$))[^,[:space:]]",
     "req.fhdr(upgrade) -m reg -i ^(?!websocket$)",
     f"req.fhdr(cookie) -m sub {_SESSION}",
     "req.fhdr_cnt(traceparent) gt 1",
@@ -231,7 +232,7 @@ def _identify() -> list[str]:
 
 def _check_key() -> list[str]:
     """Let a request pass whose key is granted, and is valid still; look-ups tell nothing about keys by their time."""
-    keyed = "{ var(txn.row),field(2,:) -m str k }"
+    keyed = "{ var(txn.access) -m str k }"
     challenge = {"WWW-Authenticate": 'Bearer realm="serai"'}
     fresh = "{ date,sub(txn.ends) lt 0 }"
     return [
@@ -275,9 +276,8 @@ def _rewrite() -> list[str]:
         "http-request set-header x-request-id %[var(txn.rid)]",
         "http-request set-header x-forwarded-for %[src]",
         "http-request set-header x-forwarded-proto %[ssl_fc,iif(https,http)]",
-        "http-request del-header x-forwarded-host",
-        "http-request set-header x-forwarded-host %[req.hdr(host)] if { req.hdr(host) -m len gt 0 }",
-        "http-request del-header x-forwarded-prefix",
+        "http-request set-header x-forwarded-host %[req.fhdr(host)]",
+        "http-request del-header x-forwarded-prefix unless { var(txn.prefix) -m found }",
         "http-request set-header x-forwarded-prefix /%[var(txn.prefix)] if { var(txn.prefix) -m found }",
         "http-request set-uri %[pathq] unless { url_beg / }",
         "http-request set-path /%[path,field(3,/,0)] if { var(txn.prefix) -m found }",
