@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from .calls import Nomad, Refused
 from .folder import Folder
@@ -13,7 +14,7 @@ from .ports import TaskPorts, choose_client_ports
 from .process import Part
 
 POOL = "gpu"
-GRACE_S = 60.0  # a client drains itself for up to 40 s
+GRACE_S = 30.0
 
 
 def make_server_node(folder: Folder, ports: Ports) -> Node:
@@ -69,3 +70,19 @@ def open_client(manager: Nomad, name: str) -> None:
     for row in manager.get("/v1/nodes"):
         if row["Name"] == name and row["SchedulingEligibility"] != "eligible":
             manager.put(f"/v1/node/{row['ID']}/eligibility", {"NodeID": row["ID"], "Eligibility": "eligible"})
+
+
+def drain(manager: Nomad, names: Sequence[str]) -> list[str]:
+    """Tell all tasks of these clients to end now, and have none placed there; return the nodes' ids."""
+    nodes = [row["ID"] for row in manager.get("/v1/nodes") if row["Name"] in names and row["Status"] == "ready"]
+    for node in nodes:
+        spec = {"Deadline": -1, "IgnoreSystemJobs": False}  # negative: no migrating one by one, all at once
+        manager.put(f"/v1/node/{node}/drain", {"NodeID": node, "DrainSpec": spec, "MarkEligible": False})
+    return nodes
+
+
+def count_running(manager: Nomad, nodes: Sequence[str]) -> int:
+    """Return how many allocations on these nodes have not ended."""
+    live = quote('ClientStatus == "running" or ClientStatus == "pending"')
+    rows = manager.get(f"/v1/allocations?namespace=*&filter={live}")
+    return sum(row["NodeID"] in nodes for row in rows)

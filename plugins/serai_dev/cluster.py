@@ -17,10 +17,12 @@ from .access import Access, set_up_access
 from .calls import Nomad, Refused, retry
 from .folder import Folder, release_mounts
 from .hcl import Node, Ports
-from .leftovers import MARK, end_leftovers
+from .leftovers import MARK, PART_MARK, end_leftovers
 from .ports import HOST, TaskPorts
 from .process import Leads, Part, Process
 from .serai_part import clean_environment
+
+PATIENCE_S = 10.0
 
 
 class Stopped(Exception):
@@ -43,7 +45,7 @@ class Cluster:
         self._task_ports = TaskPorts()
         self._watch, self._watch_end = os.pipe()  # the end is held open by this process alone
         self._last_watch, self._last_watch_end = os.pipe()  # this one by the clients' leashes, too
-        self._env = clean_environment() | {MARK: str(folder.root)}
+        self._env = clean_environment()
         self._processes: list[Process] = []
         self._agents: list[Process] = []  # the server first
         self._nodes: list[Node] = []  # the clients
@@ -86,7 +88,8 @@ class Cluster:
 
     def start(self, part: Part, leads: Leads | None = None, **env: str) -> Process:
         """Start a part that ends with this process; `env` is added to its environment."""
-        process = Process(part, leads or Leads(self._watch), self._env | env, self._folder.root)
+        marks = {MARK: str(self._folder.root), PART_MARK: part.name}
+        process = Process(part, leads or Leads(self._watch), self._env | marks | env, self._folder.root)
         process.start()
         self._processes.append(process)
         return process
@@ -124,7 +127,9 @@ class Cluster:
                     process.ask_to_end()
 
     def end_agents(self) -> None:
-        """End the clients with their tasks, then the server."""
+        """End tasks, then the clients, then the server."""
+        with suppress(OSError, Refused):
+            self._end_tasks()
         self.end(self._agents[1:])
         self.end(self._agents[:1])
 
@@ -139,6 +144,18 @@ class Cluster:
         release_mounts(self._folder)
         for process in self._processes:
             process.wait(5)
+
+    def _end_tasks(self) -> None:
+        """Wait until all tasks have ended, each in the time that its model was given; with `hurry` no longer."""
+        alive = [process.part.name for process in self._agents[1:] if process.exit_code() is None]
+        nodes = agents.drain(self.manager, alive) if alive and self.manager.token else []
+        begun_s, is_told = time.monotonic(), False
+        while count := agents.count_running(self.manager, nodes) if nodes else 0:
+            if self._signals.hurry.wait(0.2):
+                break
+            if not is_told and time.monotonic() - begun_s > PATIENCE_S:
+                is_told = True
+                self._say(f"{count} replicas take longer to end; Ctrl-C kills them")
 
     def _look(self, process: Process, now_s: float) -> None:
         name = process.part.name

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 
-MARK = "SERAI_DEV_FOLDER"
+MARK, PART_MARK = "SERAI_DEV_FOLDER", "SERAI_DEV_PART"
 
 
-def find_leftovers(root: Path) -> list[psutil.Process]:
-    """Return processes of the cluster in `root` that are alive, but for this one."""
-    return [process for process in psutil.process_iter() if process.pid != os.getpid() and _belongs(process, root)]
+def find_leftovers(root: Path, part: str = "") -> list[psutil.Process]:
+    """Return processes of the cluster in `root`, or of one part of it, that are alive, but for this one."""
+    marks = {MARK: str(root)} | ({PART_MARK: part} if part else {})
+    return [process for process in psutil.process_iter() if process.pid != os.getpid() and _belongs(process, marks)]
 
 
-def end_leftovers(root: Path, timeout_s: float = 5.0) -> int:
-    """Kill them, and return how many there were. Executors first: a task's end must not look like news to them."""
-    found = find_leftovers(root)
+def end_leftovers(root: Path, part: str = "", patience_s: float = 0.0, timeout_s: float = 5.0) -> int:
+    """Kill those that have not ended after `patience_s`, and return how many that were."""
+    _, found = psutil.wait_procs(find_leftovers(root, part), timeout=patience_s)
     for process in found:
         with contextlib.suppress(psutil.Error):
             process.kill()
@@ -29,8 +31,11 @@ def end_leftovers(root: Path, timeout_s: float = 5.0) -> int:
     return len(found)
 
 
-def _belongs(process: psutil.Process, root: Path) -> bool:
+def _belongs(process: psutil.Process, marks: Mapping[str, str]) -> bool:
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == str(root)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        environ = process.environ()
     except (psutil.Error, OSError):
         return False
+    return all(environ.get(name) == value for name, value in marks.items())

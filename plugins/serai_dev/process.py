@@ -19,11 +19,14 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, SETTLED_S = 1.0, 30.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What to run, what asks it to end, how long it may take, and its log (None: this process's own output)."""
+    """What to run and its log (None: this process's own output).
+
+    `alone`: what asks it to end when `serai dev` was killed; `grace_s`: how long it may take to end.
+    """
 
     name: str
     command: tuple[str, ...]
-    how: signal.Signals
+    alone: signal.Signals
     grace_s: float
     log: Path | None
     takes_stdout: bool = False
@@ -56,7 +59,7 @@ class Process:
     def start(self) -> None:
         leads = self._leads
         leash = [sys.executable, "-P", "-m", "serai_dev.leash", str(leads.watch), str(leads.hold)]
-        command = [*leash, str(int(self.part.how)), str(self.part.grace_s), *self.part.command]
+        command = [*leash, str(int(self.part.alone)), str(self.part.grace_s), *self.part.command]
         self._started_s = time.monotonic()
         with contextlib.ExitStack() as stack:
             log = stack.enter_context(self.part.log.open("a")) if self.part.log else None

@@ -25,7 +25,7 @@ from serai_dev.calls import Refused, retry
 from serai_dev.command import dev
 from serai_dev.folder import Folder, hold_folder, wipe
 from serai_dev.hcl import Node, Ports, Role, make_node_file
-from serai_dev.leftovers import MARK, end_leftovers
+from serai_dev.leftovers import MARK, PART_MARK, end_leftovers
 from serai_dev.ports import TaskPorts, Wish, keep_port
 from serai_dev.serai_part import clean_environment, example_folder, write_settings
 from tests.waiting import eventually
@@ -251,12 +251,13 @@ def test_waiting_ends_with_the_last_trouble_but_not_for_a_start() -> None:
 class Leashed:
     """A program on a leash, and the ends of the pipes it watches."""
 
-    def __init__(self, program: str, hold: int = -1, grace_s: float = 30, watch: tuple[int, int] | None = None) -> None:
-        self.watch, self.end = watch or os.pipe()
+    def __init__(self, program: str, hold: int = -1, grace_s: float = 30, **env: str) -> None:
+        self.watch, self.end = os.pipe()
         words = [sys.executable, "-m", "serai_dev.leash", self.watch, hold, int(signal.SIGINT), grace_s]
         command = [*map(str, words), sys.executable, "-c", program]
         fds = [descriptor for descriptor in (self.watch, hold) if descriptor >= 0]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, pass_fds=fds)
+        environ = os.environ | env
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, pass_fds=fds, env=environ)
         assert self.process.stdout
         assert self.process.stdout.readline() == "there\n"
         (self.program,) = psutil.Process(self.process.pid).children()
@@ -271,9 +272,13 @@ class Leashed:
 
 
 WAITS = "import time; print('there', flush=True); time.sleep(600)"
-STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('there', flush=True); time.sleep(600)"
-)
+STUBBORN = """
+import signal, time
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+print('there', flush=True)
+time.sleep(600)
+"""
 
 
 def test_a_program_on_a_leash_ends_with_who_holds_it() -> None:
@@ -324,3 +329,23 @@ def test_leftovers_are_known_by_their_mark(tmp_path: Path) -> None:
         eventually(lambda: mine.poll() is not None)
         assert other.poll() is None
         other.kill()
+
+
+LEAVES_A_TASK = """
+import subprocess, sys, time
+task = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print("there", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_tasks_end_with_an_agent_that_was_to_end_and_outlive_one_that_crashed(tmp_path: Path, is_asked: bool) -> None:
+    marks = {MARK: str(tmp_path), PART_MARK: "client-1"}
+    leashed = Leashed(LEAVES_A_TASK, **marks)
+    (task,) = leashed.program.children()
+    leashed.process.terminate() if is_asked else leashed.program.kill()
+    leashed.process.wait(20)
+    assert task.is_running() != is_asked
+    leashed.close()
+    assert end_leftovers(tmp_path) == (0 if is_asked else 1)

@@ -1,11 +1,12 @@
-# For `serai dev` alone: a client that is told to end drains itself first, so no task outlives the cluster.
+# For `serai dev` alone: a client whose `serai dev` was killed drains itself before it ends, so that its tasks end, too.
+# (Ended in order, by SIGTERM, it has none by then.) Tasks are told to end when the deadline has passed; the agent waits
+# for none of them.
 
 leave_on_interrupt = true
-leave_on_terminate = true
 
 client {
   drain_on_shutdown {
-    deadline           = "40s"
+    deadline           = "2s"
     force              = true
     ignore_system_jobs = false
   }
