@@ -11,28 +11,33 @@ from concurrent.futures import Executor
 from serai.domain.errors import SeraiError
 
 from .check_board import CheckBoard
+from .check_turns import Lane
 from .facts import Json, Remembered
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 0.1
-_AT_ONCE = 8
+_LOOK_S = 0.05
 
 
 class CheckWatch:
-    """Asks in the background between `start` and `close`; `ask` asks here and now."""
+    """Asks in the background between `start` and `close`; `ask` asks here and now.
+
+    Each of the `lanes` has a pool of its own and a number of asks at a time: replicas that do not answer until a
+    time-out, all those of a node that is cut off, hold up neither those of the other lane nor anything else.
+    """
 
     def __init__(
         self,
         board: CheckBoard,
         ask: Callable[[str], Json | None],
-        pool: Executor,
+        lanes: Mapping[Lane, tuple[Executor, int]],
         tell: Callable[[str], None],
         save: Callable[[Mapping[str, Remembered]], None],
     ) -> None:
         self._board = board
         self._ask_one = ask
-        self._pool = pool
+        self._pools = {lane: pool for lane, (pool, _) in lanes.items()}
+        self._free = {lane: threading.BoundedSemaphore(at_once) for lane, (_, at_once) in lanes.items()}
         self._tell = tell
         self._save = save
         self._closed = threading.Event()
@@ -46,28 +51,42 @@ class CheckWatch:
         if self._thread.is_alive():
             self._thread.join()
 
-    def ask(self, allocations: Collection[str]) -> list[str]:
-        """Ask these replicas' checks now; return the workloads for which that changed something."""
-        answers = self._pool.map(self._answer, allocations)
-        changed = [self._board.take(id, *answer) for id, answer in zip(allocations, answers, strict=True) if answer]
-        return [workload for workload in changed if workload]
+    def ask(self, lane: Lane, allocations: Collection[str]) -> None:
+        """Ask these replicas now, and wait for their answers."""
+        list(self._pools[lane].map(self._take, allocations))
 
     def _run(self) -> None:
         while not self._closed.wait(_LOOK_S):
             try:
-                while not self._closed.is_set() and (due := self._board.due(time.monotonic(), _AT_ONCE)):
-                    for workload in self.ask(due):
-                        self._tell(workload)
+                for lane in self._pools:
+                    self._begin(lane)
                 if (unsaved := self._board.take_unsaved()) is not None:
                     self._save(unsaved)
             except RuntimeError:  # the pool has been shut down: the scheduler closes
                 return
 
-    def _answer(self, allocation: str) -> tuple[Json | None, float] | None:
-        """Return the answer and when it came; None where Nomad itself could not be asked, which says nothing."""
+    def _begin(self, lane: Lane) -> None:
+        """Have those asked whose turn it is, as far as the budget goes and not too many are being asked."""
+        now = time.monotonic()
+        for id in self._board.due(lane, now, round(lane.per_s * _LOOK_S)):
+            if not self._free[lane].acquire(blocking=False):
+                return
+            self._board.note_asked(id, now)
+            self._pools[lane].submit(self._take_and_tell, lane, id)
+
+    def _take_and_tell(self, lane: Lane, allocation: str) -> None:
         try:
-            return self._ask_one(allocation), time.monotonic()
+            if workload := self._take(allocation):
+                self._tell(workload)
+        except Exception:
+            log.exception("the check of %s could not be judged", allocation)
+        finally:
+            self._free[lane].release()
+
+    def _take(self, allocation: str) -> str | None:
+        """Return the workload if what counts has changed. That Nomad itself cannot be asked says nothing."""
+        try:
+            return self._board.take(allocation, self._ask_one(allocation), time.monotonic())
         except SeraiError as error:
             log.debug("checks of %s: %s", allocation, error.message)
-            self._closed.wait(_LOOK_S)
             return None

@@ -19,35 +19,48 @@ KEEP_S = 3.0
 
 
 class ClusterView:
-    """Reads the cluster at most once in KEEP_S; the details of a node only when it has changed."""
+    """Reads the cluster at most once in KEEP_S; the details of a node only when it has changed.
+
+    As long as nothing has changed, the same object is returned. That it cannot be read is kept as long.
+    """
 
     def __init__(self, api: NomadApi, pool: Executor) -> None:
         self._api = api
         self._pool = pool
         self._lock = threading.Lock()
         self._details: dict[str, NodeDetail] = {}
-        self._kept: ClusterFacts | None = None
+        self._kept: ClusterFacts | SchedulerError = SchedulerError("the nodes have not been read yet")
         self._read_at = float("-inf")
 
     def get(self) -> ClusterFacts:
         """Return the cluster. Raise SchedulerError where it cannot be read."""
         with self._lock:
-            if self._kept is None or time.monotonic() - self._read_at >= KEEP_S:
-                self._kept = self._read()
+            if time.monotonic() - self._read_at >= KEEP_S:
+                self._kept = self._renew(self._kept)
                 self._read_at = time.monotonic()
+            if isinstance(self._kept, SchedulerError):
+                raise self._kept.with_traceback(None)
             return self._kept
 
     def get_if_possible(self) -> ClusterFacts | None:
         """Return the cluster, or None where it cannot be read: a reason is then less exact, but still one."""
         try:
             return self.get()
-        except SchedulerError as error:
-            log.info("nodes cannot be read: %s", error.message)
+        except SchedulerError:
             return None
 
     def expire(self) -> None:
         """Have the next call read again."""
         self._read_at = float("-inf")
+
+    def _renew(self, before: ClusterFacts | SchedulerError) -> ClusterFacts | SchedulerError:
+        try:
+            seen = self._read()
+        except SchedulerError as error:
+            log.info("nodes cannot be read: %s", error.message)
+            return error
+        is_same = isinstance(before, ClusterFacts) and (before.nodes, before.holdings) == (seen.nodes, seen.holdings)
+        return before if is_same else seen
 
     def _read(self) -> ClusterFacts:
         nodes = self._api.list_nodes().rows

@@ -91,20 +91,24 @@ class Ledger:
         with self._reading:
             self._known.pop(id, None)
 
-    def sweep(self) -> None:
-        """Compare everything with what is kept, and read what has moved. Raise SchedulerError where Nomad does."""
+    def sweep(self) -> bool:
+        """Compare everything with what is kept, and read what has moved; return False if Nomad's tables have not.
+
+        Raise SchedulerError where Nomad does.
+        """
         with self._reading:
             indexes = tuple(self._api.table_index(table) for table in _TABLES)
             if indexes == self._indexes:
-                return
+                return False
             stubs = {row["ID"]: row for row in self._api.list_jobs().rows if is_ours(row.get("Meta"), self._instance)}
-            allocations = _by_job(self._api.list_allocations(task_states=False).rows)
-            evaluations = _by_job(self._api.list_evaluations(filter=_IS_OPEN).rows)
+            allocations = _by_job(self._api.list_allocations(task_states=False).rows, stubs)
+            evaluations = _by_job(self._api.list_evaluations(filter=_IS_OPEN).rows, stubs)
             moved = [id for id in stubs if self._has_moved(stubs[id], allocations[id], evaluations[id])]
             self._known = {id: job for id, job in self._known.items() if id in stubs}
             self._read(moved, stubs, evaluations)
             self._places.keep(stub["ID"] for job in self._known.values() for stub in job.allocations)
             self._indexes = indexes
+            return True
 
     def refresh(self, ids: Collection[str]) -> None:
         """Read some jobs again."""
@@ -127,7 +131,7 @@ class Ledger:
             self._read_each(moved)
             return
         statuses = {row["ID"]: row for row in self._api.job_statuses().rows}
-        rows = _by_job(self._api.list_allocations(resources=True).rows)
+        rows = _by_job(self._api.list_allocations(resources=True).rows, stubs)
         for id in moved:
             self._places.note(rows[id])
             if id in statuses:
@@ -163,12 +167,13 @@ class Ledger:
 
     def _with_digests(self, known: KnownJob | None, job: KnownJob) -> KnownJob:
         """Add which digest each older version had: after a change, for a while, replicas of both are there."""
-        if known and known.create_index == job.create_index and known.version == job.version:
-            return replace(job, digests=known.digests)
         if job.version == 0:
             return replace(job, digests={0: job.digest})
-        if known and known.create_index == job.create_index and job.version == known.version + 1:
-            return replace(job, digests={**known.digests, job.version: job.digest})
+        if known and known.digests and known.create_index == job.create_index:
+            if job.version == known.version:
+                return replace(job, digests=known.digests)
+            if job.version == known.version + 1:
+                return replace(job, digests={**known.digests, job.version: job.digest})
         versions = self._api.job_versions(job.id)
         return replace(job, digests={v["Version"]: digest_of(v.get("Meta")) for v in versions})
 
@@ -208,22 +213,25 @@ def _make_listed(stub: Json, status: Json) -> KnownJob:
 
 
 def _with_rows(job: KnownJob, allocations: Iterable[Json], evaluations: Iterable[Json]) -> KnownJob:
-    rows, found = tuple(allocations), _of_this_job(job, evaluations)
+    rows, found = tuple(allocations), tuple(each for each in evaluations if _is_of(each, job.create_index))
     opened = [evaluation for evaluation in found if evaluation.get("Status") in OPEN]
     return replace(job, allocations=rows, evaluations=found, marks=_marks(rows, opened))
 
 
-def _of_this_job(job: KnownJob, evaluations: Iterable[Json]) -> tuple[Json, ...]:
-    """Leave out the evaluations of a purged job of the same id, which stay listed."""
-    return tuple(e for e in evaluations if e.get("CreateIndex", 0) >= job.create_index)
+def _is_of(row: Json, create_index: int) -> bool:
+    """Tell an allocation or evaluation from those of a purged job of the same id, which may stay listed."""
+    return int(row.get("CreateIndex") or 0) >= create_index
 
 
 def _marks(allocations: Iterable[Json], evaluations: Iterable[Json]) -> frozenset[tuple[str, int]]:
     return frozenset((row["ID"], row["ModifyIndex"]) for rows in (allocations, evaluations) for row in rows)
 
 
-def _by_job(rows: Iterable[Json]) -> defaultdict[str, list[Json]]:
+def _by_job(rows: Iterable[Json], jobs: Mapping[str, Json]) -> defaultdict[str, list[Json]]:
+    """Return the rows that belong to `jobs`, by job."""
     found: defaultdict[str, list[Json]] = defaultdict(list)
     for row in rows:
-        found[row["JobID"]].append(row)
+        job = jobs.get(row["JobID"])
+        if job is not None and _is_of(row, int(job.get("CreateIndex") or 0)):
+            found[row["JobID"]].append(row)
     return found

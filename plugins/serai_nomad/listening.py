@@ -63,12 +63,10 @@ class Listening:
                     self._cluster.expire()
                     self._nodes_changed.set()
                 case Connected():
-                    self._observer.hears = True
-                    for id in self._ledger.ids():
-                        self._observer.touch(id)
+                    self._observer.hear(True)
                 case Disconnected():
-                    self._observer.hears = False
-        self._observer.hears = False
+                    self._observer.hear(False)
+        self._observer.hear(False)
 
     def _heal(self) -> None:
         """Evaluate jobs that are blocked on devices when devices have healed, and from time to time.

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from serai.domain.observation import Observation
 
 from .check_board import CheckBoard
+from .check_turns import CHECKS, PROBES, Lane
 from .check_watch import CheckWatch
 from .evidence import Evidence
 from .facts import ClusterFacts, JobFacts, Json
@@ -24,16 +25,25 @@ OLD_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Settled:
-    """An observation that stays true until the job is read again or a check changes."""
+class _Kept:
+    """An observation that stays true until the job is read again, a check says something else or the cluster changes.
+
+    `cluster` is None where the observation says nothing of it.
+    """
 
     job: KnownJob
-    answers: dict[str, Json | None]
+    revision: int
+    cluster: ClusterFacts | None
     seen: Observation
 
 
 class Observer:
-    """Answers `Scheduler.observe`. `touch` says that an id has to be read again; what nobody touched is not."""
+    """Answers `Scheduler.observe`: reads what has to be read again, and derives anew what has changed.
+
+    `touch` says that an id has to be read again. While the event stream is heard, what nobody touched is not read,
+    except by looks at everything, which compare it all. What is heard begins at some moment, so everything has to be
+    compared once after that.
+    """
 
     def __init__(
         self,
@@ -52,23 +62,35 @@ class Observer:
         self._cluster = cluster
         self._lock = threading.Lock()
         self._touched: set[str] = set()
-        self._settled: dict[str, _Settled] = {}
-        self.hears = False  # whether the event stream tells of changes, so that untouched ids need no reading
+        self._hears = False
+        self._is_compared = False
+        self._kept: dict[str, _Kept] = {}
+        self._watched: dict[str, KnownJob] = {}
 
     def touch(self, id: str) -> None:
         with self._lock:
             self._touched.add(id)
 
+    def hear(self, hears: bool) -> None:
+        """Note that the event stream has begun to tell of changes, or has ended."""
+        with self._lock:
+            self._hears, self._is_compared = hears, False
+
+    @property
+    def needs_touch(self) -> bool:
+        """True while ids that nobody has touched are not read."""
+        return self._hears and self._is_compared
+
     def observe(self, ids: Collection[str] | None) -> dict[str, Observation]:
         """Return the observations of `ids`, or of all jobs of ours. Raise SchedulerError where Nomad does."""
         if ids is None:
-            self._take_touched(self._ledger.ids())
-            self._ledger.sweep()
-            self._board.keep(stub["ID"] for job in self._ledger.jobs() for stub in job.allocations)
-        elif stale := self._take_touched(ids):
-            self._read(stale)
-        jobs = {id: job for id in (self._ledger.ids() if ids is None else ids) if (job := self._ledger.get(id))}
-        self._ask_unasked(jobs.values())
+            self._compare()
+        else:
+            self._read(ids)
+        wanted = self._ledger.ids() if ids is None else ids
+        jobs = {id: job for id in wanted if (job := self._ledger.get(id))}
+        self._unwatch((self._watched.keys() if ids is None else set(ids)) - jobs.keys())
+        self._watch_all([job for id, job in jobs.items() if self._watched.get(id) is not job])
         return {id: self._derive(job) for id, job in jobs.items()}
 
     def look(self, id: str) -> KnownJob | None:
@@ -78,47 +100,72 @@ class Observer:
 
     def forget(self, id: str) -> None:
         self._ledger.forget(id)
-        self._settled.pop(id, None)
-        self._board.watch(id, {})
+        self._unwatch([id])
 
-    def _take_touched(self, ids: Collection[str]) -> list[str]:
-        """Return those that have to be read. They are untouched before the reading, so that no change is lost."""
+    # reading
+
+    def _compare(self) -> None:
+        """Compare everything with what is kept. Ids are untouched before the reading, so that no change is lost."""
         with self._lock:
-            stale = [id for id in ids if not self.hears or id in self._touched or self._ledger.get(id) is None]
-            self._touched.difference_update(stale)
-        return stale
-
-    def _read(self, ids: list[str]) -> None:
+            touched, self._touched = self._touched, set()
+            self._is_compared = True
         try:
-            self._ledger.refresh(ids)
+            if self._ledger.sweep():
+                self._board.keep(stub["ID"] for job in self._ledger.jobs() for stub in job.allocations)
         except Exception:
             with self._lock:
-                self._touched.update(ids)
+                self._touched |= touched
+                self._is_compared = False
             raise
 
-    def _ask_unasked(self, jobs: Collection[KnownJob]) -> None:
+    def _read(self, ids: Collection[str]) -> None:
+        with self._lock:
+            stale = [id for id in ids if not self.needs_touch or id in self._touched]
+            self._touched.difference_update(stale)
+        if not stale:
+            return
+        try:
+            self._ledger.refresh(stale)
+        except Exception:
+            with self._lock:
+                self._touched.update(stale)
+            raise
+
+    # checks
+
+    def _watch_all(self, jobs: Collection[KnownJob]) -> None:
+        """Have the running replicas of jobs that were read anew watched; ask those at once that nobody asked yet."""
         now = datetime.now(UTC)
+        unasked: dict[Lane, list[str]] = {PROBES: [], CHECKS: []}
         for job in jobs:
-            self._board.watch(job.id, _running(job), [stub["ID"] for stub in job.allocations])
-        old = [
-            stub["ID"] for job in jobs for stub in job.allocations if _is_running(stub) and _age_s(stub, now) > OLD_S
-        ]
-        if unasked := self._board.unasked(old):
-            self._watch.ask(unasked)
+            lane = CHECKS if job.probe_s is None else PROBES
+            self._board.watch(job.id, _running(job), [stub["ID"] for stub in job.allocations], lane)
+            old = [stub["ID"] for stub in job.allocations if _is_running(stub) and _age_s(stub, now) > OLD_S]
+            unasked[lane] += self._board.unasked(old)
+            self._watched[job.id] = job
+        for lane, ids in unasked.items():
+            self._watch.ask(lane, ids)
+
+    def _unwatch(self, ids: Collection[str]) -> None:
+        """Forget jobs that are no more; those that never were are fine."""
+        for id in list(ids):
+            if self._watched.pop(id, None):
+                self._board.watch(id, {})
+            self._kept.pop(id, None)
+
+    # deriving
 
     def _derive(self, job: KnownJob) -> Observation:
-        running = list(_running(job))
-        answers = self._board.answers(running)
-        kept = self._settled.get(job.id)
-        if kept is not None and kept.job is job and kept.answers == answers:
+        revision, cluster = self._board.revision(job.id), self._cluster() if _is_blocked(job) else None
+        kept = self._kept.get(job.id)
+        if kept is not None and kept.job is job and kept.revision == revision and kept.cluster is cluster:
             return kept.seen
-        facts = self._make_facts(job, answers)
-        cluster = self._cluster() if _is_blocked(job) else None
+        facts = self._make_facts(job, self._board.answers(list(_running(job))))
         seen = self._evidence.add(derive_observation(facts, cluster, datetime.now(UTC)), job)
-        if _is_settled(seen):
-            self._settled[job.id] = _Settled(job, answers, seen)
+        if _is_timeless(seen):
+            self._kept[job.id] = _Kept(job, revision, cluster, seen)
         else:
-            self._settled.pop(job.id, None)
+            self._kept.pop(job.id, None)
         return seen
 
     def _make_facts(self, job: KnownJob, answers: dict[str, Json | None]) -> JobFacts:
@@ -167,7 +214,6 @@ def _is_blocked(job: KnownJob) -> bool:
     return any(evaluation.get("Status") == "blocked" for evaluation in job.evaluations)
 
 
-def _is_settled(seen: Observation) -> bool:
-    """Tell whether nothing in an observation depends on the time: all that run are ready, and none is missing."""
-    live = [replica for replica in seen.replicas if replica.live]
-    return seen.waiting is None and seen.failed is None and all(r.ready for r in live) and len(live) == seen.count
+def _is_timeless(seen: Observation) -> bool:
+    """Tell whether time alone changes nothing: only that Nomad decides is said for a moment, and then no more."""
+    return seen.waiting is None or seen.waiting.code != "scheduling"

@@ -10,6 +10,7 @@ from serai.plugin import PluginContext
 
 from .api import NomadApi
 from .check_board import CheckBoard
+from .check_turns import CHECKS, PROBES
 from .check_watch import CheckWatch
 from .cluster_view import ClusterView
 from .events import EventStream
@@ -36,6 +37,7 @@ class Parts:
 
     api: NomadApi
     pool: ThreadPoolExecutor
+    probing: ThreadPoolExecutor
     submission: Submission
     observer: Observer
     hints: Hints
@@ -53,14 +55,21 @@ class Parts:
         self.hints.close()
         self.watch.close()
         self.listening.close()
+        self.probing.shutdown(wait=True, cancel_futures=True)
         self.pool.shutdown(wait=True, cancel_futures=True)
         self.api.close()
+
+
+# Probes at a time: enough for a node's replicas that do not answer.
+PROBES_AT_ONCE = 32
 
 
 def make_parts(api: NomadApi, settings: NomadSettings, context: PluginContext) -> Parts:
     """Return the parts of a scheduler that speaks through `api`."""
     # One connection is the event stream's, and some are for the calls of people.
     pool = ThreadPoolExecutor(max(1, settings.connections // 2), thread_name_prefix="nomad")
+    probing = ThreadPoolExecutor(PROBES_AT_ONCE, thread_name_prefix="nomad-probe")
+    lanes = {PROBES: (probing, PROBES_AT_ONCE), CHECKS: (pool, max(1, settings.connections // 4))}
     instance = load_instance(context.data_dir, settings.instance)
     hints, places, cluster = Hints(), Places(api.allocation), ClusterView(api, pool)
     memory = MemoryFile(context.data_dir / "ready.json")
@@ -70,11 +79,12 @@ def make_parts(api: NomadApi, settings: NomadSettings, context: PluginContext) -
     rendering = Rendering(
         api, settings, cluster, instance, context.server_url, context.gateway_url, context.bundle_path
     )
-    watch = CheckWatch(board, Inquiry(api, board, ledger, places).ask, pool, hints.tell, memory.save)
+    watch = CheckWatch(board, Inquiry(api, board, ledger, places).ask, lanes, hints.tell, memory.save)
     observer = Observer(ledger, board, watch, places, Evidence(logbook.tail), cluster.get_if_possible)
     return Parts(
         api=api,
         pool=pool,
+        probing=probing,
         submission=Submission(api, instance, rendering.render, rendering.secrets),
         observer=observer,
         hints=hints,

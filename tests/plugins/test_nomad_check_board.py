@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from serai_nomad.check_board import CALM_CALLS_PER_S, EAGER_S, STRIKES, CheckBoard, has_passed
+from serai_nomad.check_board import STRIKES, CheckBoard, has_passed
+from serai_nomad.check_turns import CHECKS, EAGER_S, PROBES
 from serai_nomad.facts import Json, Remembered
 from serai_nomad.memory_file import MemoryFile
 
@@ -45,7 +46,15 @@ def test_an_answer_is_told_once_and_only_what_changes(board: CheckBoard) -> None
     assert board.take("a", check("pending", 1), 0.0) == "m-v1", "the first answer is news"
     assert board.take("a", check("pending", 1), 0.2) is None, "the same run of the check"
     assert board.take("a", check("success", 2), 0.4) == "m-v1"
-    assert board.take("a", check("success", 3), 0.6) == "m-v1", "its time stamp moved: what is kept is the newest"
+    revision = board.revision("m-v1")
+    assert board.take("a", check("success", 3), 0.6) is None, "that it was checked again is no news"
+    good = {"c1": check("success", 4)["c1"] | {"Output": "nomad: up for 4 s", "StatusCode": 200}}
+    assert board.take("a", good, 0.7) is None, "nor is what a good answer says"
+    assert board.answers(["a"])["a"] == good and board.revision("m-v1") == revision
+    assert board.take("b", check("failure", 1), 0.8) == "m-v1"
+    assert board.take("b", check("failure", 2), 0.9) is None, "it fails as before"
+    assert board.take("b", {"c1": check("failure", 3)["c1"] | {"Output": "other"}}, 0.9) == "m-v1"
+    assert board.revision("m-v1") == revision + 2
     assert board.take("nobody", check("success", 1), 0.8) is None
 
 
@@ -116,24 +125,44 @@ def test_replicas_that_left_are_forgotten_and_those_of_others_are_not(board: Che
 
 
 def test_starting_replicas_are_asked_often_and_first(board: CheckBoard) -> None:
-    assert set(board.due(0.0, 9)) == {"a", "b"}
+    assert set(board.due(CHECKS, 0.0, 9)) == {"a", "b"}
     board.take("a", check("success", 1), 0.0)
     board.take("b", check("failure", 1), 0.0)
-    assert board.due(EAGER_S / 2, 9) == []
-    assert board.due(EAGER_S, 9) == ["b"]
-    assert board.due(CALM_S, 9) == ["b", "a"]
-    assert board.due(CALM_S, 1) == ["b"]
+    assert board.due(CHECKS, EAGER_S / 2, 9) == []
+    assert board.due(CHECKS, EAGER_S, 9) == ["b"]
+    assert board.due(CHECKS, CALM_S, 9) == ["b", "a"]
+    assert board.due(CHECKS, CALM_S, 1) == ["b"]
 
 
-def test_the_budget_holds_at_three_thousand_replicas() -> None:
-    board = CheckBoard(CALM_S, lambda: NOW)
-    replicas = {f"r{number}": 0 for number in range(3000)}
-    board.watch("m-v1", replicas)
-    for replica in replicas:
-        board.take(replica, check("success", 1), 0.0)
-    period_s = len(replicas) / CALM_CALLS_PER_S
-    assert board.due(period_s - 0.1, 9000) == []
-    assert len(board.due(period_s, 9000)) == 3000
+def test_probes_and_checks_do_not_wait_for_each_other(board: CheckBoard) -> None:
+    board.watch("p-v1", {"c": 0}, lane=PROBES)
+    assert (board.due(PROBES, 0.0, 9), set(board.due(CHECKS, 0.0, 9))) == (["c"], {"a", "b"})
+    board.watch("p-v1", {})
+    assert board.due(PROBES, 0.0, 9) == []
+
+
+def test_who_is_being_asked_has_its_turn_later_also_if_nothing_comes_of_it(board: CheckBoard) -> None:
+    board.note_asked("a", 0.0)
+    assert board.due(CHECKS, 0.0, 9) == ["b"]
+    assert board.due(CHECKS, EAGER_S, 9) == ["b", "a"]
+
+
+def test_a_node_that_does_not_answer_is_not_asked_often(board: CheckBoard) -> None:
+    board.take("a", check("success", 1), 0.0)
+    board.take("a", None, 0.0)
+    board.take("b", check("failure", 1), 0.0)
+    assert board.due(CHECKS, EAGER_S, 9) == ["a", "b"], "once may be an accident"
+    board.take("a", None, 0.0)
+    assert board.due(CHECKS, EAGER_S, 9) == ["b"]
+    board.take("a", check("failure", 2), 0.0)
+    assert set(board.due(CHECKS, EAGER_S, 9)) == {"a", "b"}
+
+
+def test_a_new_process_is_asked_at_once(board: CheckBoard) -> None:
+    for id in ("a", "b"):
+        board.take(id, check("success", 1), 0.0)
+    board.watch("m-v1", {"a": 1, "b": 0})
+    assert board.due(CHECKS, 0.0, 9) == ["a"]
 
 
 def test_a_bad_answer_counts_for_more_than_none(board: CheckBoard) -> None:
@@ -149,7 +178,7 @@ def test_a_replica_in_doubt_is_asked_often(board: CheckBoard) -> None:
     for id in ("a", "b"):
         board.take(id, check("success", 1), 0.0)
     board.take("a", check("failure", 2), 0.0)
-    assert board.due(EAGER_S, 10) == ["a"]
+    assert board.due(CHECKS, EAGER_S, 10) == ["a"]
 
 
 def test_what_was_ready_is_saved_when_it_changes_and_loaded_by_the_next_server(
