@@ -12,10 +12,11 @@ import flask
 import pytest
 
 from serai.domain.deployment import Deployment, Event, Settings, Version
-from serai.domain.errors import Conflict, Forbidden, Invalid, PluginError, Unauthenticated
+from serai.domain.errors import Conflict, Forbidden, Invalid, NotFound, PluginError, Unauthenticated
+from serai.domain.keys import Key, KeyWish
 from serai.domain.routes import Grant, RouteTable
 from serai.domain.spec import Spec
-from serai.plugin import Credentials, DeploymentChange, Identity, Permission, PluginContext, hookimpl
+from serai.plugin import Credentials, DeploymentChange, Identity, KeyStore, Permission, PluginContext, hookimpl
 from serai.plugin.facade import Plugins
 from serai.plugin.registry import load_plugins
 from serai.plugin.testing.fakes import FakeScheduler, FakeSink
@@ -51,6 +52,10 @@ class Registers:
 
     @hookimpl
     def serai_register_sink(self, context: PluginContext) -> object:
+        return self._give()
+
+    @hookimpl
+    def serai_register_key_store(self, context: PluginContext) -> object:
         return self._give()
 
     @hookimpl
@@ -122,6 +127,7 @@ class Listens:
 REGISTRATIONS = {
     "serai_register_scheduler": lambda plugins: plugins.make_schedulers(context_for),
     "serai_register_sink": lambda plugins: plugins.make_sinks(context_for),
+    "serai_register_key_store": lambda plugins: plugins.make_key_store(context_for),
     "serai_register_blueprint": lambda plugins: plugins.blueprints(),
     "serai_register_command": lambda plugins: plugins.commands(),
 }
@@ -140,6 +146,42 @@ def test_serai_register_sink_is_closed_with_the_plugins() -> None:
     assert plugins.make_sinks(context_for) == {"one": sink}
     plugins.close()
     assert sink.closed
+
+
+class NoKeys(KeyStore):
+    """A key store with nothing in it, which can be closed."""
+
+    closed = False
+
+    def create(self, wish: KeyWish, now: datetime, actor: str) -> tuple[Key, str]:
+        raise Conflict("it makes no keys")
+
+    def list_keys(self) -> list[Key]:
+        return []
+
+    def get(self, id: int) -> Key:
+        raise NotFound(f"no key {id}", "key-not-found")
+
+    def change(self, id: int, wish: KeyWish) -> Key:
+        return self.get(id)
+
+    def rotate(self, id: int, now: datetime, overlap_s: float) -> tuple[Key, str]:
+        return self.get(id), ""
+
+    def revoke(self, id: int) -> Key:
+        return self.get(id)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_serai_register_key_store_takes_the_first_and_closes_all() -> None:
+    first, second = NoKeys(), NoKeys()
+    plugins = load(none=Registers(None), one=Registers(first), two=Registers(second))
+    assert plugins.make_key_store(context_for) is first
+    plugins.close()
+    assert first.closed and second.closed
+    assert load(none=Registers(None)).make_key_store(context_for) is None
 
 
 def test_serai_register_blueprint_is_named_by_plugin() -> None:
@@ -161,7 +203,7 @@ def test_an_error_of_a_registration_names_the_plugin_in_one_line(hook: str, erro
     assert "\n" not in raised.value.message and raised.value.__cause__ is not None
 
 
-@pytest.mark.parametrize("hook", ["serai_register_scheduler", "serai_register_sink"])
+@pytest.mark.parametrize("hook", ["serai_register_scheduler", "serai_register_sink", "serai_register_key_store"])
 def test_a_registered_object_has_to_be_of_its_kind(hook: str) -> None:
     with pytest.raises(PluginError, match=f"'bad' answered {hook} with a dict"):
         REGISTRATIONS[hook](load(bad=Registers({})))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from serai_apikey.plugin import ApiKeyPlugin
 from tests.web.installation import Installation
 
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    installed = Installation(tmp_path / "data")
+    installed = Installation(tmp_path / "data", plugins={"apikey": ApiKeyPlugin()})
     yield installed
     installed.close()

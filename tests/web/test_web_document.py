@@ -67,6 +67,7 @@ READS = [endpoint for endpoint in all_endpoints() if endpoint.method == "GET" an
 def test_answers_are_what_their_shape_says_and_nothing_more(installation: Installation, endpoint: Endpoint) -> None:
     installation.deploy(replicas=2, resources={"gpu": 1})
     installation.caller().post("/tokens", {"name": "x", "permissions": ["read"]})
+    installation.caller().post("/keys", {"name": "x"})
     installation.say("m", 1, "a line")
     path = re.sub(r"<int:\w+>", "1", endpoint.rule).replace("<name>", "m")
     who = "gateway" if endpoint.needs == "gateway" else "admin"

@@ -23,6 +23,7 @@ from serai.reconcile.cluster import Cluster
 from serai.reconcile.core import Core
 from serai.reconcile.drains import Drains
 from serai.reconcile.foreign import Expectations
+from serai.reconcile.keys import Keys
 from serai.reconcile.lifecycle import Lifecycle
 from serai.reconcile.lookout import Lookout
 from serai.reconcile.loop import ReconcileLoop
@@ -96,18 +97,27 @@ def compose(
     metrics = Database.open(configuration.metrics_url)
     blobs = BlobStore(data_dir / "bundles")
     plugins = load_plugins(configuration.plugins, [("tokens", TokenAuthentication(db, clock)), *extra])
-    make_context = _context_maker(configuration, data_dir, blobs, server_url, gateway_url)
+    make_context = _context_maker(configuration, data_dir, blobs, db, server_url, gateway_url)
     schedulers = plugins.make_schedulers(make_context)
     scheduler = _choose(schedulers, configuration.scheduler)
     changes, drains = Changes(), Drains(monotonic)
     cluster = Cluster(db, changes, clock)
     routes = RoutePublisher(changes.first, plugins.tell_routes_changed)
-    reconciler = _make_reconciler(db, scheduler, plugins, cluster, changes, routes, drains, clock, monotonic)
+    key_store = plugins.make_key_store(make_context)
+    announcer = Announcer(cluster, changes, routes, drains, plugins.grants, clock)
+    reconciler = _make_reconciler(db, scheduler, plugins, cluster, announcer, drains, clock, monotonic)
     loop = ReconcileLoop(reconciler, drains, configuration.tick)
     sinks = plugins.make_sinks(make_context)
     intake = Intake(metrics, sinks)
     lifecycle = Lifecycle(
-        db, blobs, plugins, scheduler, cluster, loop.nudge, lambda n, v: _forget_figures(metrics, n, v), clock
+        db,
+        blobs,
+        plugins,
+        scheduler,
+        cluster,
+        _make_nudge(announcer, loop),
+        lambda n, v: _forget_figures(metrics, n, v),
+        clock,
     )
     core = Core(
         db=db,
@@ -121,6 +131,7 @@ def compose(
         routes=routes,
         drains=drains,
         lifecycle=lifecycle,
+        keys=Keys(db, plugins, key_store, cluster, changes, announcer.publish_access, clock),
         take_windows=intake.take,
         gateway_url=gateway_url,
         server_url=server_url,
@@ -144,8 +155,7 @@ def _make_reconciler(
     scheduler: Scheduler,
     plugins: Plugins,
     cluster: Cluster,
-    changes: Changes,
-    routes: RoutePublisher,
+    announcer: Announcer,
     drains: Drains,
     clock: Callable[[], datetime],
     monotonic: Callable[[], float],
@@ -158,11 +168,20 @@ def _make_reconciler(
         scheduler,
         performer,
         Settler(cluster, scheduler, performer, lookout, drains, clock),
-        Announcer(cluster, changes, routes, drains, plugins.grants, clock),
+        announcer,
         NewsDesk(db, cluster, plugins.tell_deployment_changed),
         clock,
         monotonic,
     )
+
+
+def _make_nudge(announcer: Announcer, loop: ReconcileLoop) -> Callable[[str], None]:
+    def nudge(name: str) -> None:
+        """Have a deployment looked at now. Who may call it holds at once, even while no scheduler can be observed."""
+        announcer.publish_access([name])
+        loop.nudge(name)
+
+    return nudge
 
 
 def _choose(schedulers: dict[str, Scheduler], name: str) -> Scheduler:
@@ -174,11 +193,11 @@ def _choose(schedulers: dict[str, Scheduler], name: str) -> Scheduler:
 
 
 def _context_maker(
-    configuration: Configuration, data_dir: Path, blobs: BlobStore, server_url: str, gateway_url: str
+    configuration: Configuration, data_dir: Path, blobs: BlobStore, db: Database, server_url: str, gateway_url: str
 ) -> Callable[[str], PluginContext]:
     def make_context(plugin: str) -> PluginContext:
         settings = configuration.plugin_settings.get(plugin, {})
-        return PluginContext(data_dir / "plugins" / plugin, settings, blobs.path, server_url, gateway_url)
+        return PluginContext(data_dir / "plugins" / plugin, settings, blobs.path, server_url, gateway_url, db)
 
     return make_context
 

@@ -43,7 +43,7 @@ class Configuration:
     domain: str = _setting("localhost", "Requests to the host <deployment>.<domain> are routed by host.")
     database: str = _setting("", "sqlite:///path or postgresql://...; by default a file in the data folder.")
     metrics_database: str = _setting("", "The same for request figures, which never block intent.")
-    plugins: tuple[str, ...] = _setting(("local",), "Plugins in order of precedence.", "texts")
+    plugins: tuple[str, ...] = _setting(("local", "apikey"), "Plugins in order of precedence.", "texts")
     scheduler: str = _setting("local", "The plugin whose scheduler runs the models.")
     tick: float = _setting(3.0, "Seconds between two looks at everything.", "duration")
     max_bundle: int = _setting(8 * 2**30, "The largest bundle that is taken.", "bytes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -45,13 +45,17 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What one gateway saw from `start` (epoch seconds) for `length_s`; `sequence` makes it be taken once."""
+    """What one gateway saw from `start` (epoch seconds) for `length_s`; `sequence` makes it be taken once.
+
+    `keys` are the ids of the keys that called, with the instant (epoch seconds) of each one's last request.
+    """
 
     gateway: str
     sequence: int
     start: float
     length_s: float
     series: Mapping[SeriesKey, Summary]
+    keys: Mapping[str, float] = field(default_factory=dict)
 
 
 def dump_window(window: Window) -> JsonObject:
@@ -61,6 +65,7 @@ def dump_window(window: Window) -> JsonObject:
         "start": window.start,
         "length": window.length_s,
         "series": [_dump_series(key, summary) for key, summary in window.series.items()],
+        "keys": dict(window.keys),
     }
 
 
@@ -72,6 +77,7 @@ def load_window(values: Mapping[str, Any]) -> Window:
         start=float(values["start"]),
         length_s=float(values["length"]),
         series=dict(_load_series(values["series"])),
+        keys={str(id): float(at) for id, at in values.get("keys", {}).items()},
     )
 
 

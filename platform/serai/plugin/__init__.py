@@ -1,9 +1,10 @@
 """Everything a plugin author imports, beside the values of `serai.domain`."""
 
 from .changes import DeploymentChange
-from .context import PluginContext
+from .context import PluginContext, PluginDatabase
 from .hookspecs import hookimpl
 from .identity import Credentials, Identity, Permission
+from .key_store import KeyStore
 from .scheduler import Scheduler
 from .sink import Sink
 
@@ -11,8 +12,10 @@ __all__ = [
     "Credentials",
     "DeploymentChange",
     "Identity",
+    "KeyStore",
     "Permission",
     "PluginContext",
+    "PluginDatabase",
     "Scheduler",
     "Sink",
     "hookimpl",

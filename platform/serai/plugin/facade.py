@@ -19,6 +19,7 @@ from .context import PluginContext
 from .faults import Faults
 from .identity import Credentials, Identity, Permission
 from .implementations import HOOKS, Implementation
+from .key_store import KeyStore
 from .scheduler import Scheduler
 from .sink import Sink
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ContextFor = Callable[[str], PluginContext]
-T = TypeVar("T", Scheduler, Sink)
+T = TypeVar("T", Scheduler, Sink, KeyStore)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Plugins:
         self._versions = dict(versions)
         self._implementations = implementations
         self._faults = Faults()
-        self._made: list[Scheduler | Sink] = []
+        self._made: list[Scheduler | Sink | KeyStore] = []
 
     # registration
 
@@ -64,6 +65,11 @@ class Plugins:
     def make_sinks(self, context_for: ContextFor) -> dict[str, Sink]:
         """Return a sink of each plugin that has one, by the plugin's name; `close` closes them."""
         return self._make("serai_register_sink", Sink, context_for)  # type: ignore[type-abstract]
+
+    def make_key_store(self, context_for: ContextFor) -> KeyStore | None:
+        """Return the key store of the first plugin that has one, None where none has; `close` closes it."""
+        stores = self._make("serai_register_key_store", KeyStore, context_for)  # type: ignore[type-abstract]
+        return next(iter(stores.values()), None)
 
     def blueprints(self) -> dict[str, flask.Blueprint]:
         """Return the Flask blueprints by plugin name. What they are is the web's to check: flask is not known here."""
@@ -130,7 +136,7 @@ class Plugins:
         return [self._describe(name) for name in self._versions]
 
     def close(self) -> None:
-        """Close schedulers and sinks, the youngest first. Errors are logged; a second call does nothing."""
+        """Close schedulers, sinks and key stores, the youngest first. Errors are logged; a second call does nothing."""
         while self._made:
             made = self._made.pop()
             try:

@@ -1,4 +1,4 @@
-"""The ten hooks, in the order a server's life calls them. Implement any with `@hookimpl` in a module or object.
+"""The eleven hooks, in the order a server's life calls them. Implement any with `@hookimpl` in a module or object.
 
 Three families, each with one rule:
 registration - called once at the start; an object is returned, an error stops the start and names the plugin;
@@ -19,6 +19,7 @@ from serai.domain.routes import Grant, RouteTable
 from .changes import DeploymentChange
 from .context import PluginContext
 from .identity import Credentials, Identity, Permission
+from .key_store import KeyStore
 from .scheduler import Scheduler
 from .sink import Sink
 
@@ -45,6 +46,15 @@ def serai_register_sink(context: PluginContext) -> Sink | None:
 
     :param context: where the plugin keeps data, and its settings.
     :returns: a sink, or None for none.
+    """
+
+
+@hookspec
+def serai_register_key_store(context: PluginContext) -> KeyStore | None:
+    """Return what keeps keys for `/api/v1/keys`, `serai keys` and the page. Registration; the first plugin's is used.
+
+    :param context: where the plugin keeps data, its settings, and the database for its tables.
+    :returns: a key store, or None for none. Its plugin implements `serai_grants` as well.
     """
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from serai.domain.deployment import Access, Deployment
@@ -21,7 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class Announcer:
-    """Compares what readers would see now with what they saw last, deployment by deployment."""
+    """Compares what readers would see now with what they saw last, deployment by deployment.
+
+    `announce` has one caller at a time; `publish_access` any number.
+    """
 
     def __init__(
         self,
@@ -39,6 +44,8 @@ class Announcer:
         self._grants = grants
         self._clock = clock
         self._seen: dict[str, DeploymentView] = {}
+        # Who may call is read and published under it: a slow tick must not publish a grant that was taken away since.
+        self._publishing = threading.Lock()
 
     def names(self) -> frozenset[str]:
         """Return the deployments that readers have been told of."""
@@ -48,16 +55,40 @@ class Announcer:
         """Publish what is different for `names`; `complete` says that these are all there are."""
         now, leaving = self._clock(), self._drains.leaving()
         is_fresh = self._cluster.freshness is Freshness.FRESH
-        situations = {name: self._cluster.situation(name) for name in names}
         routes: dict[str, Route | None] = {}
-        for name, situation in situations.items():
-            if situation is None:
-                routes[name] = None
-            elif is_fresh:  # without an observation the gateways' last table is better than a guess
-                routes[name] = self._make_route(situation, leaving, now)
-        self._drains.note_published(self._routes.publish(routes, complete and is_fresh))
+        with self._publishing:
+            situations = {name: self._cluster.situation(name) for name in names}
+            for name, situation in situations.items():
+                if situation is None:
+                    routes[name] = None
+                elif is_fresh:
+                    routes[name] = self._make_route(situation, leaving, now)
+                else:  # without an observation the gateways' last table is better than a guess
+                    routes |= self._admit_anew(situation.deployment)
+            self._drains.note_published(self._routes.publish(routes, complete and is_fresh))
         for name, situation in situations.items():  # after the routes: who reads that it runs may call it
             self._note_view(name, situation, now)
+
+    def publish_access(self, names: Collection[str]) -> None:
+        """Publish at once who may call `names` now, the rest of their routes as it was; needs no scheduler."""
+        with self._publishing:
+            routes: dict[str, Route | None] = {}
+            for name in names:
+                if situation := self._cluster.situation(name):
+                    routes |= self._admit_anew(situation.deployment)
+            self._routes.publish(routes, complete=False)
+
+    def _admit_anew(self, deployment: Deployment) -> dict[str, Route | None]:
+        """Return the published route with the access of now; nothing where there is none yet."""
+        route = self._routes.route(deployment.name)
+        if route is None:
+            return {}
+        access, grants = deployment.settings.access, self._load_grants(deployment)
+        return {deployment.name: replace(route, access=access, grants=grants)}
+
+    def _load_grants(self, deployment: Deployment) -> tuple[Grant, ...]:
+        is_keyed = deployment.settings.access is Access.KEYS
+        return tuple(self._grants(deployment)) if is_keyed else ()
 
     def _note_view(self, name: str, situation: Situation | None, now: datetime) -> None:
         view = make_view(situation, now, 0, self._cluster.freshness, self._cluster.doubt) if situation else None
@@ -74,8 +105,7 @@ class Announcer:
     def _make_route(self, situation: Situation, leaving: frozenset[str], now: datetime) -> Route:
         version = serving(situation)
         status = derive_status(situation, version, now) if version else None
-        is_keyed = situation.deployment.settings.access is Access.KEYS
-        return make_route(situation, status, leaving, self._grants(situation.deployment) if is_keyed else ())
+        return make_route(situation, status, leaving, self._load_grants(situation.deployment))
 
 
 def _log_states(before: DeploymentView | None, after: DeploymentView | None) -> None:

@@ -17,6 +17,7 @@ from serai.store.database import Database
 from .changes import Changes
 from .cluster import Cluster
 from .drains import Drains
+from .keys import Keys
 from .lifecycle import Lifecycle
 from .routes import RoutePublisher
 
@@ -36,6 +37,7 @@ class Core:
     routes: RoutePublisher
     drains: Drains
     lifecycle: Lifecycle
+    keys: Keys
     take_windows: Callable[[Sequence[Window]], int]
     gateway_url: str
     server_url: str

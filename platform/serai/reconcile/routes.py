@@ -55,7 +55,7 @@ def _is_worth_holding(situation: Situation) -> bool:
 
 
 class RoutePublisher:
-    """Keeps the published table. `publish` has one caller; `wait` and `table` any number."""
+    """Keeps the published table. `publish` has one caller at a time; `wait` and `table` any number."""
 
     def __init__(self, first_index: int, told: Callable[[RouteTable], None]) -> None:
         self._told = told

@@ -72,10 +72,15 @@ class Folder:
 
 
 def make_window(
-    gateway: str, sequence: int, start: float, length_s: float, series: Mapping[SeriesKey, Summary]
+    gateway: str,
+    sequence: int,
+    start: float,
+    length_s: float,
+    series: Mapping[SeriesKey, Summary],
+    keys: Mapping[str, float] | None = None,
 ) -> Window:
     """Return a numbered window. A gateway uses each number once, for ever: the store takes a number once only."""
-    return Window(gateway, sequence, start, length_s, series)
+    return Window(gateway, sequence, start, length_s, series, dict(keys or {}))
 
 
 def _close(window: dict[_Group, _Clocks]) -> Series:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from serai.domain.capacity import GpuTotals, find_gpu_state, total_gpus
 from serai.domain.deployment import Deployment, Event, Progress, Version
+from serai.domain.keys import Key, KeySecret
 from serai.domain.observation import Fit, GpuUnit, LogLine, NodeCapacity, Replica
 from serai.domain.reasons import Reason
 from serai.domain.spec_text import JsonObject, dump_scaling, dump_spec, dump_timeouts
@@ -214,4 +215,29 @@ def dump_token(token: Token) -> JsonObject:
         "created_at": dump_instant(token.created_at),
         "expires_at": dump_instant(token.expires_at) if token.expires_at else None,
         "last_used_at": dump_instant(token.last_used_at) if token.last_used_at else None,
+    }
+
+
+def dump_key(key: Key) -> JsonObject:
+    """Return what is told of a key; a secret is no part of it."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "owner": key.owner,
+        "deployments": None if key.deployments is None else list(key.deployments),
+        "prefix": key.prefix,
+        "created_at": dump_instant(key.created_at),
+        "created_by": key.created_by,
+        "expires_at": dump_instant(key.expires_at) if key.expires_at else None,
+        "last_used_at": dump_instant(key.last_used_at) if key.last_used_at else None,
+        "secrets": [_dump_secret(secret) for secret in key.secrets],
+    }
+
+
+def _dump_secret(secret: KeySecret) -> JsonObject:
+    return {
+        "prefix": secret.prefix,
+        "created_at": dump_instant(secret.created_at),
+        "ends_at": dump_instant(secret.ends_at) if secret.ends_at else None,
+        "last_used_at": dump_instant(secret.last_used_at) if secret.last_used_at else None,
     }

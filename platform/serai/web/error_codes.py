@@ -44,6 +44,7 @@ ERROR_CODES: dict[str, str] = {
     "deployment-exists": "There is a deployment of this name already.",
     "version-not-found": "The deployment has no version of this number.",
     "version-active": "The version is active; stop it first.",
+    "key-not-found": "The caller has no key of this number.",
     "token-not-found": "There is no token of this number.",
     "name-taken": "The form is for a new deployment, and there is one of this name.",
     "not-confirmed": "What was typed to confirm a deletion is not the name.",

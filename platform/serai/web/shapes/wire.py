@@ -16,6 +16,7 @@ from .kinds import MAX_NUMBER, AnswerShape, Name, Shape
 Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+KeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._-]{1,64}$")]
 Printable = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
 
 
@@ -42,6 +43,9 @@ class WindowShape(Shape):
     start: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)] = Field(description="Epoch seconds.")
     length: Annotated[float, Field(ge=0.001, le=3600, allow_inf_nan=False)] = Field(description="Seconds.")
     series: Annotated[list[SeriesShape], Field(max_length=100_000)]
+    keys: Annotated[
+        dict[KeyId, Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]], Field(max_length=100_000)
+    ] = Field(default_factory=dict, description="When each key called last, in epoch seconds.")
 
 
 class TelemetryBody(Shape):
