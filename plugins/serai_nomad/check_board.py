@@ -136,10 +136,13 @@ class CheckBoard:
         with self._lock:
             return {id: self._memory[id] for id in allocations if id in self._memory}
 
-    def due(self, lane: Lane, now: float, at_most: int) -> list[str]:
-        """Return the replicas to ask now, those not ready or in doubt first, each group the longest waiting first."""
+    def due(self, lane: Lane, now: float, for_s: float) -> list[str]:
+        """Return the replicas to ask now, those not ready or in doubt first, each group the longest waiting first.
+
+        No more than the lane's budget gives `for_s` seconds.
+        """
         with self._lock:
-            return self._turns[lane].due(now, at_most)
+            return self._turns[lane].due(now, for_s)
 
     def note_asked(self, allocation: str, now: float) -> None:
         """Note that a replica is being asked: it has its turn later, also if nothing comes of it."""

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import chain, islice
 
 EAGER_S = 0.15
 
@@ -20,10 +21,6 @@ class Lane:
     name: str
     eager_per_s: float
     calm_per_s: float
-
-    @property
-    def per_s(self) -> float:
-        return self.eager_per_s + self.calm_per_s
 
 
 # A probe costs this process a fifth of a millisecond and Nomad nothing; a check costs both ten times as much.
@@ -63,15 +60,15 @@ class Turns:
                 self.put(id, Mood.EAGER if mood is Mood.NEW else mood, now)
                 return
 
-    def due(self, now: float, at_most: int) -> list[str]:
-        """Return whom to ask now: new ones, then eager ones, then calm ones, the longest waiting first."""
-        found: list[str] = []
-        for mood in Mood:
-            for id in self._waiting(mood, now):
-                if len(found) >= at_most:
-                    return found
-                found.append(id)
-        return found
+    def due(self, now: float, for_s: float) -> list[str]:
+        """Return whom to ask now: new ones, then eager ones, then calm ones, the longest waiting first.
+
+        No more than the budget gives `for_s` seconds, so that those who were asked all at once are not so again.
+        """
+        eager = chain(self._waiting(Mood.NEW, now), self._waiting(Mood.EAGER, now))
+        calm = self._waiting(Mood.CALM, now)
+        budget = ((eager, self._lane.eager_per_s), (calm, self._lane.calm_per_s))
+        return [id for waiting, per_s in budget for id in islice(waiting, max(1, round(per_s * for_s)))]
 
     def _waiting(self, mood: Mood, now: float) -> Iterator[str]:
         period_s = self._period_s(mood)

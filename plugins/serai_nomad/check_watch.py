@@ -68,7 +68,7 @@ class CheckWatch:
     def _begin(self, lane: Lane) -> None:
         """Have those asked whose turn it is, as far as the budget goes and not too many are being asked."""
         now = time.monotonic()
-        for id in self._board.due(lane, now, round(lane.per_s * _LOOK_S)):
+        for id in self._board.due(lane, now, _LOOK_S):
             if not self._free[lane].acquire(blocking=False):
                 return
             self._board.note_asked(id, now)

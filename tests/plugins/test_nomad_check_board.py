@@ -131,7 +131,6 @@ def test_starting_replicas_are_asked_often_and_first(board: CheckBoard) -> None:
     assert board.due(CHECKS, EAGER_S / 2, 9) == []
     assert board.due(CHECKS, EAGER_S, 9) == ["b"]
     assert board.due(CHECKS, CALM_S, 9) == ["b", "a"]
-    assert board.due(CHECKS, CALM_S, 1) == ["b"]
 
 
 def test_probes_and_checks_do_not_wait_for_each_other(board: CheckBoard) -> None:
