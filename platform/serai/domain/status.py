@@ -115,8 +115,12 @@ def _crash_loop(replica: Replica) -> Reason:
     seen = replica.reason
     if seen is not None and seen.code not in {"restarting", "crash-loop"}:
         return seen  # it names the cause: out of memory, command missing
-    last = "" if seen is None or seen.exit_code is None else f", the last time with {describe_exit(seen.exit_code)}"
-    text = f"The process ended {replica.crashes} times in a row before it was ever ready{last}."
+    how = "" if seen is None or seen.exit_code is None else f" with {describe_exit(seen.exit_code)}"
+    if replica.crashes > 1:
+        how = f" {replica.crashes} times in a row before it was ever ready" + (f", the last time{how}" if how else "")
+    else:
+        how = f"{how} before it was ever ready"
+    text = f"The process ended{how}."
     return make_reason("crash-loop", text, log=seen.log if seen else (), exit_code=seen.exit_code if seen else None)
 
 
