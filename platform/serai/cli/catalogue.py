@@ -22,6 +22,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "stop": "running:stop",
         "scale": "settings:scale",
         "access": "settings:access",
+        "keys": "keys:keys",
         "delete": "deleting:delete",
     },
     "Look": {

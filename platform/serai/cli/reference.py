@@ -30,18 +30,21 @@ def make_reference() -> str:
 
 
 def _describe_section(section: str, names: dict[str, str]) -> str:
-    return f"\n## {section}\n" + "".join(_describe(name) for name in names)
+    return f"\n## {section}\n" + "".join(
+        _describe(name, load_command(COMMANDS[name]), click.Context(cli, info_name="serai")) for name in names
+    )
 
 
-def _describe(name: str) -> str:
-    command = load_command(COMMANDS[name])
-    parent = click.Context(cli, info_name="serai")
-    ctx = click.Context(command, info_name=name, parent=parent)
+def _describe(name: str, command: click.Command, parent: click.Context) -> str:
+    """Return the section of a command, followed by those of its own commands."""
+    ctx = click.Context(command, info_name=name.rpartition(" ")[2], parent=parent)
     usage = " ".join(["serai", name, *command.collect_usage_pieces(ctx)])
     about = "\n".join(_unwrap(command.help or ""))
     rows = "".join(f"| {left} | {right} |\n" for left, right in _options(command, ctx))
     table = f"\n| option | |\n|---|---|\n{rows}" if rows else ""
-    return f"\n### serai {name}\n\n`{usage}`\n\n{about}\n{table}"
+    below = command.commands if isinstance(command, click.Group) else {}
+    parts = "".join(_describe(f"{name} {part}", below[part], ctx) for part in below)
+    return f"\n### serai {name}\n\n`{usage}`\n\n{about}\n{table}{parts}"
 
 
 def _unwrap(text: str) -> Iterator[str]:

@@ -171,6 +171,31 @@ class Client:
     def revoke_token(self, token_id: int) -> None:
         self._send(Call("DELETE", f"/tokens/{token_id}"))
 
+    # keys
+
+    def list_keys(self, deployment: str | None = None) -> list[JsonObject]:
+        """Return one's own keys (an administrator's are all), or those of them that open a deployment."""
+        return cast(list[JsonObject], self._get_list("/keys", {"deployment": deployment}))
+
+    def get_key(self, key_id: int) -> JsonObject:
+        return cast(JsonObject, self._get(f"/keys/{key_id}"))
+
+    def create_key(self, values: Mapping[str, Any]) -> JsonObject:
+        """Return the new key with its secret under `key`, which is never shown again."""
+        return cast(JsonObject, self._send(Call("POST", "/keys", json=dict(values), idempotent=False)).json())
+
+    def change_key(self, key_id: int, values: Mapping[str, Any]) -> JsonObject:
+        """Change name, deployments (None: all of its owner's) or expires_in (from now; None: never)."""
+        return cast(JsonObject, self._send(Call("PATCH", f"/keys/{key_id}", json=dict(values))).json())
+
+    def rotate_key(self, key_id: int, overlap: str | float) -> JsonObject:
+        """Return the key with a new secret under `key`; the old one is taken for `overlap` more."""
+        call = Call("POST", f"/keys/{key_id}/rotate", json={"overlap": overlap}, idempotent=False)
+        return cast(JsonObject, self._send(call).json())
+
+    def revoke_key(self, key_id: int) -> None:
+        self._send(Call("DELETE", f"/keys/{key_id}"))
+
     # bundles
 
     def bundle_offset(self, digest: str) -> int | None:
