@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from serai.domain.errors import SchedulerError
+import pytest
+
+from serai.domain.errors import SchedulerError, SchedulerUnavailable
 from serai.domain.observation import Observation
 from serai.plugin.testing.fakes import FakeClock, FakeScheduler
 from tests.reconcile.world import World
@@ -40,6 +42,52 @@ def test_a_refusal_changes_nothing_and_is_said_with_its_code(tmp_path: Path) -> 
     scheduler.refuses = False
     world.tick(2)
     assert world.cluster.view("m").versions[0].status.reason is None
+    world.close()
+
+
+def test_no_deadline_passes_while_nothing_is_seen(world: World) -> None:
+    world.script(1, ready_after=99)
+    world.deploy(start_timeout="60s")
+    world.tick(3)
+    world.scheduler.reachable = False
+    world.tick(5, 100)
+    assert (world.states(), world.reason(1)) == ({1: "preparing"}, "stale")
+    world.script(1, ready_after=0)
+    world.scheduler.step()
+    world.scheduler.reachable = True
+    world.tick(2)
+    assert (world.states(), world.events("version.failed")) == ({1: "running"}, 0)
+
+
+class SilentScheduler(FakeScheduler):
+    """Lets itself be asked for `silence_s`, and then says that it cannot be reached; `during` is what happens then."""
+
+    silence_s = 0.0
+    during: Callable[[], None] = staticmethod(lambda: None)
+
+    def observe(self, ids: Collection[str] | None = None) -> Mapping[str, Observation]:
+        if self.silence_s:
+            self.clock.advance(self.silence_s)  # type: ignore[attr-defined]
+            self.during()
+            raise SchedulerUnavailable("nobody answers")
+        return super().observe(ids)
+
+
+@pytest.mark.parametrize(("silence_s", "stale"), [(1, False), (4.9, False), (5.1, True), (30, True)])
+def test_who_reads_while_a_scheduler_is_silent_is_told_so(tmp_path: Path, silence_s: float, stale: bool) -> None:
+    scheduler = SilentScheduler(FakeClock())
+    world = World(tmp_path, scheduler=scheduler)
+    world.deploy()
+    world.tick(3)
+    seen: list[bool] = []
+    scheduler.during = lambda: seen.append(world.cluster.view("m").versions[0].stale)
+    scheduler.silence_s = silence_s
+    world.tick()
+    assert seen == [stale]
+    assert world.cluster.view("m").versions[0].stale
+    scheduler.silence_s = 0
+    world.tick()
+    assert not world.cluster.view("m").versions[0].stale
     world.close()
 
 

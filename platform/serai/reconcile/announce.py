@@ -67,7 +67,7 @@ class Announcer:
                     routes |= self._admit_anew(situation.deployment)
             self._drains.note_published(self._routes.publish(routes, complete and is_fresh))
         for name, situation in situations.items():  # after the routes: who reads that it runs may call it
-            self._note_view(name, situation, now)
+            self._note_view(name, situation)
 
     def publish_access(self, names: Collection[str]) -> None:
         """Publish at once who may call `names` now, the rest of their routes as it was; needs no scheduler."""
@@ -90,8 +90,9 @@ class Announcer:
         is_keyed = deployment.settings.access is Access.KEYS
         return tuple(self._grants(deployment)) if is_keyed else ()
 
-    def _note_view(self, name: str, situation: Situation | None, now: datetime) -> None:
-        view = make_view(situation, now, 0, self._cluster.freshness, self._cluster.doubt) if situation else None
+    def _note_view(self, name: str, situation: Situation | None) -> None:
+        now, freshness, doubt = self._cluster.outlook()
+        view = make_view(situation, now, 0, freshness, doubt) if situation else None
         before = self._seen.get(name)
         if view == before:
             return

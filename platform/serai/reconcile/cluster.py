@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from serai.domain.deployment import Deployment, Version
 from serai.domain.errors import NotFound
@@ -18,6 +18,9 @@ from serai.store.database import Database
 
 from .changes import Changes
 from .views import DeploymentView, Freshness, make_view
+
+# A scheduler that has been silent for so long to one who asks is not reached, whatever it will say in the end.
+SILENCE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Cluster:
         self._usage: dict[tuple[str, str], Usage] = {}
         self._freshness = Freshness.NEVER
         self._doubt: Reason | None = None
+        self._asked_at: datetime | None = None
+        self._heard_at = clock()
 
     # intent
 
@@ -91,6 +96,8 @@ class Cluster:
     def note(self, observed: Mapping[str, Observation], asked: frozenset[str] | None) -> None:
         """Keep what was observed; of those `asked` for (None: all), the ones without an answer are gone."""
         with self._lock:
+            self._heard_at = self._clock()
+            self._asked_at = self._asked_at and self._heard_at
             if asked is None:
                 self._observations = {}
             for workload in asked or ():
@@ -101,6 +108,11 @@ class Cluster:
                 self._observations.setdefault(name, {})[number] = observation
             if asked is None:
                 self._freshness, self._doubt = Freshness.FRESH, None
+
+    def note_asking(self, is_asking: bool) -> None:
+        """Say when the scheduler begins to be spoken to, and when that is over."""
+        with self._lock:
+            self._asked_at = self._clock() if is_asking else None
 
     def note_unreachable(self, doubt: Reason) -> None:
         """The scheduler did not answer, for the reason `doubt`: what is known grows old."""
@@ -127,6 +139,19 @@ class Cluster:
         """Why what is known is not fresh; None while it is, and before anybody has asked."""
         return self._doubt
 
+    def outlook(self) -> tuple[datetime, Freshness, Reason | None]:
+        """Return how readers are to take what is known: as of when, how fresh, and why not.
+
+        While the scheduler is out of reach no deadline passes: who is not seen cannot be late. It is so, too, while it
+        lets itself be asked and says nothing.
+        """
+        with self._lock:
+            now = self._clock()
+            if self._freshness is Freshness.FRESH:
+                is_silent = self._asked_at is not None and now - self._asked_at > SILENCE
+                return (self._heard_at, Freshness.STALE, None) if is_silent else (now, Freshness.FRESH, None)
+            return self._heard_at, self._freshness, self._doubt
+
     def observed(self) -> list[tuple[str, Observation]]:
         """Return all observations with their workload ids."""
         with self._lock:
@@ -151,12 +176,13 @@ class Cluster:
         situation = self.situation(name)
         if situation is None:
             raise NotFound(f"there is no deployment {name!r}; `serai ls` names those there are", "deployment-not-found")
-        return make_view(situation, self._clock(), self._changes.index(name), self._freshness, self._doubt)
+        now, freshness, doubt = self.outlook()
+        return make_view(situation, now, self._changes.index(name), freshness, doubt)
 
     def views(self) -> list[DeploymentView]:
         """Return the views of all deployments by name."""
-        now = self._clock()
+        now, freshness, doubt = self.outlook()
         with self._lock:
             situations = [situation for name in sorted(self._intents) if (situation := self.situation(name))]
-        index, freshness, doubt = self._changes.index, self._freshness, self._doubt
+        index = self._changes.index
         return [make_view(s, now, index(s.deployment.name), freshness, doubt) for s in situations]

@@ -55,6 +55,7 @@ class Reconciler:
         """
         concerned = self._refresh(names)
         self._follow_clock()
+        self._cluster.note_asking(True)
         try:
             self._observe(names)
             concerned = frozenset(name for name in concerned if not self._is_quiet(name))
@@ -66,6 +67,8 @@ class Reconciler:
             log.warning("the scheduler cannot be observed: %s", error.message)
             self._cluster.note_unreachable(explain_doubt(error))
             concerned = self._all_names()
+        finally:
+            self._cluster.note_asking(False)
         self._announcer.announce(concerned, complete=names is None)
         self._news.publish()
         self._remember_quiet(concerned)
