@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -31,10 +32,21 @@ def test_help_names_every_command(nowhere: Serai) -> None:
     assert all(f"  {name} " in text for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_helps(nowhere: Serai, name: str) -> None:
-    command = load_command(COMMANDS[name])
-    assert nowhere(name, "--help").stdout.startswith(f"Usage: serai {name}")
+def every_command() -> Iterator[tuple[str, click.Command]]:
+    """Yield all commands with their full names, those of a group instead of the group."""
+    for name, place in COMMANDS.items():
+        command = load_command(place)
+        parts = command.commands if isinstance(command, click.Group) else {}
+        yield from ((f"{name} {part}", below) for part, below in parts.items())
+        if not parts:
+            yield name, command
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [pytest.param(name, command, id=name) for name, command in every_command()]
+)
+def test_every_command_helps(nowhere: Serai, name: str, command: click.Command) -> None:
+    assert nowhere(*name.split(), "--help").stdout.startswith(f"Usage: serai {name}")
     assert command.help
     assert len(command.get_short_help_str(200)) <= 80
     options = {option for parameter in command.params for option in parameter.opts}
