@@ -7,70 +7,20 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from serai.domain.errors import SeraiError
 from tests.system.installation import Installation, make_model
 from tests.system.load import Load
+from tests.system.users import Users
 from tests.waiting import eventually
 
 KILLS = int(os.environ.get("SERAI_KILLS", "8"))
 NAMES = ("one", "two")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 10 * KILLS)]
-
-
-class Users:
-    """Two users who go on deploying, scaling, stopping and starting, whatever happens to the server."""
-
-    def __init__(self, serai: Installation, folders: dict[str, Path], seed: int) -> None:
-        self._serai = serai
-        self._folders = folders
-        self._random = random.Random(seed)
-        self._stop = threading.Event()
-        self.known: dict[str, set[int]] = {name: set() for name in folders}
-        self.done = 0
-        self._threads = [threading.Thread(target=self._work, args=(name,), daemon=True) for name in folders]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
-
-    def _work(self, name: str) -> None:
-        while not self._stop.is_set():
-            try:
-                self._act(name)
-                self.done += 1
-            except SeraiError:
-                pass  # the server is dead, or an answer was lost: the next call finds out
-            time.sleep(self._random.uniform(0, 0.3))
-
-    def _act(self, name: str) -> None:
-        action = self._random.choice(["deploy", "deploy", "scale", "scale", "stop", "start"])
-        with self._serai.client() as client:
-            if action == "deploy":
-                self._deploy(name)
-            elif action == "scale":
-                client.change_deployment(name, {"count": self._random.randint(0, 3)})
-            elif self.known[name]:
-                call = client.stop_version if action == "stop" else client.start_version
-                call(name, self._random.choice(sorted(self.known[name])))
-            self.known[name] |= {version["number"] for version in client.get_deployment(name)["versions"]}
-
-    def _deploy(self, name: str) -> None:
-        (self._folders[name] / "change").write_text(str(self._random.random()))
-        done = self._serai.run("deploy", str(self._folders[name]), "--detach")
-        if done.returncode not in {0, 4}:
-            raise SeraiError(done.stderr)
 
 
 def test_a_server_killed_again_and_again_loses_nothing(serai: Installation, tmp_path: Path) -> None:
