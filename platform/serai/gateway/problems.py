@@ -3,6 +3,7 @@
 | status | code | when |
 |---|---|---|
 | 400 | malformed, bad-version, bad-body | the request cannot be read, no number of a version, a body that breaks off |
+| 408 | timeout-request | the head did not come in time (HAProxy engine; the other one closes the connection) |
 | 401, 403 | unauthenticated, forbidden | no valid key; a key of another deployment |
 | 404 | unknown-deployment, version-not-running | nothing is routed under this name, or the version has no replica |
 | 502 | replica-unreachable, replica-failed | no replica took the request; it ended without answering |
@@ -11,6 +12,8 @@
 | 503 | access-changed | keys were taken away while it was held, and its own was not at hand to be checked again |
 | 504 | timeout-connect, timeout-first-byte, timeout-idle, timeout-total | one of the four limits passed |
 | 500 | internal | a fault of the gateway |
+
+What cannot be read as HTTP at all HAProxy answers with a page of its own: 400 and text/html.
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 _TEND_S, _LOOK_S, _AUDIT_S = 0.1, 1.0, 15.0
 _ACCOUNT_S = 5.0
+# What HAProxy may not have taken is looked at again so soon.
+_SUSPECT_S = 1.0
 
 
 class HaproxyEngine(Engine):
@@ -167,7 +169,7 @@ class HaproxyEngine(Engine):
     async def _watch(self) -> None:
         """Look after what HAProxy does, for ever."""
         loop = asyncio.get_running_loop()
-        look_at = audit_at = loop.time()
+        look_at, audit_at = loop.time(), loop.time() - _SUSPECT_S
         steering = self._supervision.steering
         while True:
             await asyncio.sleep(_TEND_S)
@@ -178,7 +180,7 @@ class HaproxyEngine(Engine):
                 if loop.time() > look_at:
                     look_at = loop.time() + _LOOK_S
                     await self._look()
-                if loop.time() > audit_at + _AUDIT_S or steering.is_suspect:
+                if loop.time() > audit_at + (_SUSPECT_S if steering.is_suspect else _AUDIT_S):
                     audit_at = loop.time()
                     await steering.audit()
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from serai.gateway.engine import KeepAll
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 # Records are on their way for a few milliseconds; after so long without any there are none.
 _QUIET_S = 0.05
+_GATHER_S = 0.01
 # Threads of HAProxy hand theirs in almost in order.
 _MARGIN_US = 500_000
 
@@ -97,18 +99,29 @@ class Records:
 
 
 class Connection(asyncio.Protocol):
-    """Splits what comes into lines."""
+    """Splits what comes into lines, and lets more of them gather before it reads on: many cost little more than one."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
+        self._loop = asyncio.get_running_loop()
         self._rest = b""
+        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._records.connections += 1
+        self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._records.connections -= 1
+        self._transport = None
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+            self._loop.call_later(_GATHER_S, self._read_on)
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._records.take(lines)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .names import parse_server_name
 from .plan import plan, remove_server
-from .runtime import Runtime, parse_stat
+from .runtime import Runtime, RuntimeFailure, parse_stat
 from .state import Server, State
 from .wanted import Touched, Wanted
 
@@ -31,11 +32,10 @@ class Steering:
         self.repairs = 0
         self.is_suspect = False
 
-    def began(self) -> None:
-        """Take note that HAProxy was started with all that is wanted."""
-        wanted = self._wanted
-        self.known = State(dict(wanted.rows), dict(wanted.grants), dict(wanted.keys), dict(wanted.servers))
-        self._loads, self.is_suspect = {}, False
+    def began(self, state: State) -> None:
+        """Take note that HAProxy was started with `state`: what has changed since will be found."""
+        self.known = state
+        self._loads, self.is_suspect = {}, True
 
     def leaving(self) -> set[str]:
         """Return the replicas at draining servers that carried requests when they were looked at last."""
@@ -55,6 +55,9 @@ class Steering:
             commands = plan(touched.of(self.known), wanted)
             try:
                 await self._run(commands)
+            except RuntimeFailure:
+                self.is_suspect = True
+                raise
             finally:
                 self._note(touched, wanted)
             if any(command.endswith("state drain") for command in commands):
@@ -63,15 +66,18 @@ class Steering:
     async def audit(self) -> None:
         """Compare what runs with what is wanted, repair it, and say what differed."""
         async with self._turn:
-            self.is_suspect = False
+            self.is_suspect = True  # until it is known better
             found = await self._runtime.read_state()
-            commands = plan(found, self._wanted.state)
+            self.is_suspect = False
+            wanted = self._wanted.copy()  # it may change while HAProxy is spoken to
+            commands = plan(found, wanted)
             if commands:
                 self.repairs += 1
                 more = f" and {len(commands) - _SHOWN} more" if len(commands) > _SHOWN else ""
                 log.warning("HAProxy was not as the routes want it; repaired: %s%s", _shorten(commands[:_SHOWN]), more)
                 await self._run(commands)
-            self._note_all(found)
+            draining = {key: Server(server.address, True) for key, server in found.servers.items()}
+            self.known = replace(wanted, servers=draining | wanted.servers)
             await self._look()
 
     async def tend(self) -> None:
@@ -118,11 +124,6 @@ class Steering:
         servers = self.known.servers
         servers.update({key: Server(server.address, True) for key, server in before.servers.items()})
         servers.update(wanted.servers)
-
-    def _note_all(self, found: State) -> None:
-        wanted = self._wanted
-        servers = {key: Server(server.address, True) for key, server in found.servers.items()} | wanted.servers
-        self.known = State(dict(wanted.rows), dict(wanted.grants), dict(wanted.keys), servers)
 
 
 def replica_of(key: str) -> str:

@@ -79,11 +79,12 @@ class Supervision:
 
     async def launch(self) -> None:
         """Start HAProxy as planned, with all that is wanted. HaproxyFailure where it does not run."""
-        self._folder.write(self.plan, self._wanted.state)
+        state = self._wanted.copy()
+        self._folder.write(self.plan, state)
         await self.master.start()
         self._note()
         await self._began()
-        self.steering.began()
+        self.steering.began(state)
         self._old_replicas = set()
 
     async def take_over(self) -> None:
@@ -97,11 +98,12 @@ class Supervision:
         self._old_replicas |= self.steering.replicas()
         self._wanted.slots.grow(slots)
         self.plan = replace(self.plan, slots=slots)
-        self._folder.write(self.plan, self._wanted.state)
+        state = self._wanted.copy()
+        self._folder.write(self.plan, state)
         await self.master.reload()
         self._note()
         await self._began()
-        self.steering.began()
+        self.steering.began(state)
         log.info("HAProxy was reloaded with room for %d deployments", slots)
 
     async def forget_old(self) -> None:

@@ -27,6 +27,10 @@ class Wanted:
         """Return all of it; it changes with the next `take`."""
         return State(self.rows, self.grants, self.keys, self.servers)
 
+    def copy(self) -> State:
+        """Return all of it as it is now."""
+        return State(dict(self.rows), dict(self.grants), dict(self.keys), dict(self.servers))
+
     def deployments(self) -> dict[str, str]:
         """Return the deployments by slot."""
         return self.slots.owners()
