@@ -207,7 +207,7 @@ job "serai-server" {
         destination = "local/serai.toml"
         change_mode = "restart"
         data        = <<-EOF
-          plugins = ["nomad"]
+          plugins = ["nomad", "apikey"]
           scheduler = "nomad"
           server_url = "%{if var.server_url != ""}${var.server_url}%{else}http://{{ env "NOMAD_ADDR_http" }}%{endif}"
           %{if var.gateway_url != ""}gateway_url = "${var.gateway_url}"%{endif}

@@ -49,7 +49,7 @@ def write_settings(folder: Folder, nomad: str, access: Access) -> None:
     text = "\n".join(
         [
             "# Written by `serai dev`, anew at each start.",
-            'plugins = ["nomad"]',
+            'plugins = ["nomad", "apikey"]',
             'scheduler = "nomad"',
             f"data = {json.dumps(str(folder.data))}",
             "",

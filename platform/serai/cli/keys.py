@@ -85,7 +85,9 @@ def edit(
 @click.option("--overlap", default="1d", show_default=True, help="How long the old secret is taken beside the new one.")
 @connected
 def rotate(session: Session, key: str, overlap: str) -> None:
-    """Give a key a new secret, and print it; the old one ends after the overlap (0s: at once)."""
+    """Give a key a new secret, and print it.
+
+    The old one is taken beside it for the overlap; 0s ends it at once."""
     _show_secret(session, session.client.rotate_key(_find(session, key), overlap))
 
 

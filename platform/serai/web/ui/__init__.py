@@ -13,6 +13,7 @@ from .deploy import DeployPages
 from .deployments import DeploymentsPage
 from .events import EventsPage
 from .frame import Frame
+from .keys import KeysPage
 from .live import LiveReads
 from .logs import LogPages
 from .overview import OverviewPage
@@ -38,6 +39,7 @@ def make_ui(core: Core) -> Blueprint:
         LogPages(core),
         ConsolePage(core),
         SettingsPage(core),
+        KeysPage(core),
         EventsPage(core),
         CapacityPage(core),
     ):

@@ -11,6 +11,7 @@ NOTES = {
     "version-deleted": "The version was deleted.",
     "deleted": "The deployment was deleted.",
     "saved": "Saved.",
+    "key-revoked": "The key was revoked; every gateway refuses it.",
     "scaled": "The number of replicas was changed.",
     "signed-out": "You are signed out.",
 }

@@ -57,6 +57,7 @@ class SettingsPage:
         return see("ui.deployments", "deleted")
 
     def _render(self, heading: Heading, error: Invalid | None) -> str:
+        keys = self._core.keys
         return flask.render_template(
             "serai/settings.html",
             heading=heading,
@@ -66,6 +67,8 @@ class SettingsPage:
             timeout_texts=timeout_texts(heading),
             handovers=HANDOVERS,
             has_keys=self._core.plugins.grants_keys(),
+            has_key_store=keys.has_store,
+            deployment_keys=keys.list_keys(get_viewer().identity, heading.name) if keys.has_store else [],
         )
 
 
