@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("frugal", "gateway", "reconcile_tick", "metrics_query")
+NAMES = ("frugal", "gateway", "reconcile_tick", "metrics_query", "nomad")
 
 
 def main() -> None:

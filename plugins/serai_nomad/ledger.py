@@ -18,8 +18,8 @@ from .places import Places
 
 log = logging.getLogger(__name__)
 
-# Up to so many changed jobs are read one by one; more cost less in bulk, whole lists at a time.
-FEW = 40
+# Changed jobs are read one by one up to this share of all, or so many; more cost less in bulk, whole lists at a time.
+FEW_SHARE, FEW = 1 / 20, 5
 OPEN = frozenset({"blocked", "pending"})
 _IS_OPEN = 'Status == "blocked" or Status == "pending"'
 _TABLES = ("jobs", "allocations", "evaluations")
@@ -113,10 +113,13 @@ class Ledger:
     def refresh(self, ids: Collection[str]) -> None:
         """Read some jobs again."""
         with self._reading:
-            if len(ids) > FEW:
+            if self._are_many(ids):
                 self.sweep()
             else:
                 self._read_each(ids)
+
+    def _are_many(self, ids: Collection[str]) -> bool:
+        return len(ids) > max(FEW, FEW_SHARE * len(self._known))
 
     def _has_moved(self, stub: Json, allocations: list[Json], evaluations: list[Json]) -> bool:
         known = self._known.get(stub["ID"])
@@ -127,7 +130,7 @@ class Ledger:
         )
 
     def _read(self, moved: Collection[str], stubs: Mapping[str, Json], opened: Mapping[str, list[Json]]) -> None:
-        if len(moved) <= FEW:
+        if not self._are_many(moved):
             self._read_each(moved)
             return
         statuses = {row["ID"]: row for row in self._api.job_statuses().rows}

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from serai.domain.errors import SchedulerError
-from serai_nomad.ledger import FEW, Ledger
+from serai_nomad.ledger import Ledger
 from serai_nomad.places import Places
 from tests.plugins.nomad_stand_in import StandIn, talking
 from tests.plugins.nomad_tables import OURS, Tables
@@ -89,7 +89,7 @@ def test_jobs_of_others_are_ignored_and_move_nothing(tables: Tables, ledger: Led
 
 
 def test_many_that_moved_are_read_in_bulk_and_the_short_ones_closely(tables: Tables, ledger: Ledger) -> None:
-    fill(tables, FEW + 5)
+    fill(tables, 45)
     tables.register("m7-v1", count=2)
     ledger.sweep()
     asked = tables.take_asked()
@@ -105,7 +105,7 @@ def test_many_that_moved_are_read_in_bulk_and_the_short_ones_closely(tables: Tab
 
 
 def test_more_than_a_few_to_refresh_are_compared_instead(tables: Tables, ledger: Ledger) -> None:
-    fill(tables, FEW + 5)
+    fill(tables, 45)
     ledger.sweep()
     tables.update("a3", ClientStatus="failed")
     tables.take_asked()
