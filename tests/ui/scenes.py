@@ -31,6 +31,7 @@ def set_scenes(stage: Stage) -> None:
     set_chat(stage)
     set_others(stage)
     stage.tick(6)
+    stage.sample(58, gap=range(21, 27))
     set_logs(stage)
 
 

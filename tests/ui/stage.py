@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import socket
@@ -11,6 +12,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,10 +21,12 @@ from flask import Flask
 from serai.app.compose import compose
 from serai.config import Configuration
 from serai.domain.manifest import parse_manifest
+from serai.domain.observation import Usage
 from serai.domain.window import Clock, SeriesKey, Summary, Window
 from serai.plugin import Permission
 from serai.store.metrics import take_windows
 from serai.store.tokens import create_token
+from serai.store.usage import take_usage
 from serai.web.app import make_app
 from serai.web.serve import Server, make_server
 from tests.ports import free_port
@@ -144,6 +148,18 @@ class Stage:
         ]
         take_windows(self.core.metrics, windows)
 
+    def sample(self, minutes: int, gap: range = range(0)) -> None:
+        """Fill the last minutes with samples of what runs, but for the minutes of `gap`, counted back from now."""
+        workload_of = {r.id: w for w, seen in self.core.cluster.observed() for r in seen.replicas}
+        chance = random.Random(7)
+        samples = [
+            _sway(sample, self.clock() - timedelta(seconds=10 * ago), ago, chance)
+            for ago in range(minutes * 6, 0, -1)
+            if ago // 6 not in gap
+            for sample in self.scheduler.usage()
+        ]
+        take_usage(self.core.metrics, samples, workload_of)
+
     def _make_window(
         self, name: str, at: datetime, per_minute: float, median_s: float, chance: random.Random
     ) -> Window:
@@ -152,3 +168,11 @@ class Stage:
         summary = Summary(count, sum(times), times[0], times[-1], tuple((time, 1.0) for time in times))
         key = SeriesKey(name, 1, f"{name}-v1.1", "2xx", Clock.TOTAL)
         return Window(f"show-{name}", int(at.timestamp()), at.timestamp(), 10.0, {key: summary})
+
+
+def _sway(sample: Usage, at: datetime, step: int, chance: random.Random) -> Usage:
+    """Return a sample as it may have been then: busier at times."""
+    wave = 0.6 + 0.4 * math.sin(step / 40) + chance.uniform(-0.1, 0.1)
+    gpus = tuple(replace(gpu, util=max(0.0, (gpu.util or 0.0) * wave)) for gpu in sample.gpus)
+    memory = round((sample.memory_used_bytes or 0) * (0.9 + 0.1 * wave))
+    return replace(sample, at=at, cpu_user=(sample.cpu_user or 0.0) * wave, memory_used_bytes=memory, gpus=gpus)

@@ -20,6 +20,9 @@ PAGES = {
     "versions": "/d/digits/versions",
     "version": "/d/digits/versions/3",
     "version-preparing": "/d/chat-llm/versions/2",
+    "metrics": "/d/digits/metrics",
+    "metrics-gpus": "/d/chat-llm/metrics?from=30m&replicas=apart",
+    "metrics-empty": "/d/whisper-large/metrics?from=6h",
     "logs": "/d/digits/logs",
     "test": "/d/digits/test",
     "settings": "/d/digits/settings",
@@ -64,6 +67,7 @@ def test_no_width_scrolls_sideways(busy: Stage, looked: Watched, width: int) -> 
         "/d/ocr",
         "/d/digits/versions",
         "/d/chat-llm/versions/2",
+        "/d/digits/metrics",
         "/d/digits/logs",
         "/d/digits/test",
         "/capacity",
@@ -103,5 +107,7 @@ def settle(page: Page) -> None:
     """Wait for what modules bring in later: drawings of the list, lines of the log."""
     if page.locator("td[data-figure]").first.is_visible():
         page.wait_for_selector("td[data-figure] svg")
+    for canvas in page.locator(".chart-canvas").all():
+        canvas.locator(".main-svg .xtick").first.wait_for()
     if page.locator("#log").count():
         page.wait_for_selector("#log .line", state="attached")

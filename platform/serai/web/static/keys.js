@@ -1,6 +1,6 @@
 // The keyboard: rows with j/k or arrows, Enter opens, / searches, g and a letter goes to a page, ? shows them.
 
-const PAGES = { o: "", v: "/versions", l: "/logs", t: "/test", s: "/settings" };
+const PAGES = { o: "", v: "/versions", m: "/metrics", l: "/logs", t: "/test", s: "/settings" };
 const TYPING = "input, textarea, select, [contenteditable]";
 let isGoing = false;
 

@@ -8,6 +8,7 @@ from serai.reconcile.core import Core
 
 from .assets import Assets
 from .capacity import CapacityPage
+from .chart_library import ChartLibrary
 from .console import ConsolePage
 from .deploy import DeployPages
 from .deployments import DeploymentsPage
@@ -16,6 +17,7 @@ from .frame import Frame
 from .keys import KeysPage
 from .live import LiveReads
 from .logs import LogPages
+from .metrics import MetricsPage
 from .overview import OverviewPage
 from .settings import SettingsPage
 from .signin import SigninPages
@@ -26,16 +28,18 @@ from .versions import VersionPages
 def make_ui(core: Core) -> Blueprint:
     """Return the pages of `core`, to be registered at the root of the server."""
     ui = Blueprint("ui", "serai.web", template_folder="templates")
-    assets, trail = Assets(), Trail()
+    assets, library, trail = Assets(), ChartLibrary(), Trail()
     Frame(core, assets).register(ui)
     for page in (
         assets,
+        library,
         SigninPages(core),
         LiveReads(core),
         DeploymentsPage(core),
         DeployPages(core),
         OverviewPage(core, trail),
         VersionPages(core, trail),
+        MetricsPage(core, library),
         LogPages(core),
         ConsolePage(core),
         SettingsPage(core),

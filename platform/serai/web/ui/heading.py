@@ -11,6 +11,7 @@ from serai.reconcile.views import DeploymentView, VersionView
 TABS = (
     ("overview", "Overview"),
     ("versions", "Versions"),
+    ("metrics", "Metrics"),
     ("logs", "Logs"),
     ("console", "Test"),
     ("settings", "Settings"),

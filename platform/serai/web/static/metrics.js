@@ -1,0 +1,165 @@
+// The charts of the page of figures: one time axis for all, drawn by Plotly from the numbers that the page carries.
+import { dashOf, drawLegend, forgetHues, hueOf, ink } from "./metrics_legend.js";
+import { local, scaleOf } from "./metrics_units.js";
+
+const CONFIG = { displayModeBar: false, showTips: false, responsive: true, doubleClick: "reset", scrollZoom: false };
+const hidden = new Map(); // by chart and curve: what the reader hid or showed
+let drawn = ""; // the JSON of what is on the screen
+let page = null;
+let zoom = null; // [from, to] in local time, as the axis has it; null: the whole range
+
+export function start() {
+  draw();
+  document.addEventListener("serai:fresh", drawNews);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+}
+
+function redraw() {
+  forgetHues();
+  drawn = "";
+  draw();
+}
+
+// What is being read does not move: news wait until the pointer has left the charts.
+function drawNews() {
+  if (!document.querySelector(".chart-canvas:hover")) draw();
+}
+
+function draw() {
+  const text = document.getElementById("figures-data").textContent;
+  if (text === drawn) return;
+  drawn = text;
+  page = JSON.parse(text);
+  for (const chart of page.charts) {
+    const canvas = document.getElementById(`chart-${chart.id}`);
+    if (canvas) drawChart(canvas, chart);
+  }
+}
+
+function drawChart(canvas, chart) {
+  const isNew = !canvas.classList.contains("js-plotly-plot");
+  const shown = (curve) => hidden.get(`${chart.id} ${curve.name}`) ?? curve.shown;
+  const scale = scaleOf(chart);
+  Plotly.react(canvas, chart.curves.map((curve) => makeTrace(chart, curve, scale, shown(curve))), makeLayout(scale), CONFIG);
+  drawLegend(chart, shown, (index, isShown) => {
+    hidden.set(`${chart.id} ${chart.curves[index].name}`, isShown);
+    Plotly.restyle(canvas, { visible: isShown }, [index]);
+  });
+  if (isNew) follow(canvas);
+}
+
+function makeTrace(chart, curve, scale, isShown) {
+  const trace = {
+    name: curve.name, visible: isShown, x: chart.times.map(local), y: curve.values.map(scale.convert), hovertemplate: scale.hover,
+  };
+  const color = hueOf(curve.hue);
+  if (chart.kind === "bars") {
+    return { ...trace, type: "bar", offset: 0, width: chart.interval * 920, marker: { color } };
+  }
+  // A value between two gaps is a point, or it would not be seen at all.
+  const isAlone = curve.values.map((value, at) => value !== null && (curve.values[at - 1] ?? null) === null && (curve.values[at + 1] ?? null) === null);
+  return {
+    ...trace, type: "scatter", mode: "lines+markers", connectgaps: false, line: { color, width: 1.6, dash: dashOf(curve.dash) },
+    marker: { color, size: isAlone.map((alone) => (alone ? 5 : 0)) },
+  };
+}
+
+function makeLayout(scale) {
+  const color = ink("--muted");
+  const rule = ink("--rule");
+  return {
+    margin: { l: 58, r: 8, t: 6, b: 36 }, showlegend: false, hovermode: "x unified", hoverdistance: -1, dragmode: "zoom",
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color, size: 11, family: getComputedStyle(document.body).fontFamily },
+    hoverlabel: { bgcolor: ink("--bg"), bordercolor: ink("--control"), font: { color: ink("--ink"), size: 12 } },
+    xaxis: {
+      type: "date", range: zoom ?? whole(), gridcolor: rule, linecolor: rule, zeroline: false, showspikes: true, spikemode: "across",
+      spikethickness: 1, spikedash: "solid", spikecolor: ink("--control"), hoverformat: "%Y-%m-%d %H:%M:%S",
+    },
+    yaxis: { fixedrange: true, rangemode: "tozero", gridcolor: rule, zerolinecolor: rule, ticksuffix: scale.suffix, tickformat: scale.format, nticks: 5 },
+    shapes: page.marks.map(({ at }) => makeMark(at)),
+    annotations: scale.isFirst ? farApart(page.marks).map(makeNote) : [],
+  };
+}
+
+function whole() {
+  return [local(Date.parse(page.from) / 1000), local(Date.parse(page.to) / 1000)];
+}
+
+function makeMark(at) {
+  const x = local(Date.parse(at) / 1000);
+  return { type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: ink("--shutting-down"), width: 1, dash: "dot" } };
+}
+
+function makeNote({ at, text }) {
+  const x = local(Date.parse(at) / 1000);
+  const isLate = Date.parse(at) * 2 > Date.parse(page.from) + Date.parse(page.to);
+  return { x, y: 1, yref: "paper", text, showarrow: false, xanchor: isLate ? "right" : "left", yanchor: "top", font: { size: 10, color: ink("--shutting-down") } };
+}
+
+// Words of marks that lie close together would cover each other: the newest has them, the list below has all.
+function farApart(marks) {
+  const least = (Date.parse(page.to) - Date.parse(page.from)) * 0.14;
+  const kept = [];
+  for (const mark of marks) {
+    const last = kept.at(-1);
+    if (!last || Date.parse(last.at) - Date.parse(mark.at) > least) kept.push(mark);
+  }
+  return kept;
+}
+
+// All charts show the same instant and the same part of time.
+function follow(canvas) {
+  // The pointer's own events only: what the others are told comes back later as an event of theirs.
+  canvas.on("plotly_hover", ({ event, xvals }) => {
+    if (event instanceof Event) atOthers(canvas, (other) => Plotly.Fx.hover(other, { xval: placeOf(xvals[0]) }, "xy"));
+  });
+  canvas.on("plotly_unhover", ({ event }) => {
+    if (event instanceof Event) atOthers(canvas, (other) => Plotly.Fx.unhover(other));
+  });
+  canvas.on("plotly_relayout", () => zoomTo(canvas.layout.xaxis.range.map(String)));
+}
+
+// Told by every chart, those included that were only told so: where nothing differs any more, it ends.
+function zoomTo(range) {
+  const wanted = isWhole(range) ? whole() : range;
+  zoom = isWhole(range) ? null : range;
+  for (const canvas of document.querySelectorAll(".chart-canvas.js-plotly-plot")) {
+    if (!isSame(canvas.layout.xaxis.range, wanted)) Plotly.relayout(canvas, { "xaxis.range": [...wanted] });
+  }
+  offerRange();
+}
+
+function isWhole(range) {
+  return isSame(range, whole());
+}
+
+function isSame(one, other) {
+  return one.every((edge, place) => Math.abs(instantOf(edge) - instantOf(other[place])) < 1000);
+}
+
+function instantOf(edge) {
+  return Date.parse(String(edge).replace(" ", "T"));
+}
+
+// Inside, the library counts an axis's times of day as if they were UTC.
+function placeOf(edge) {
+  return typeof edge === "number" ? edge : Date.parse(`${String(edge).replace(" ", "T")}Z`);
+}
+
+function atOthers(canvas, act) {
+  for (const other of document.querySelectorAll(".chart-canvas.js-plotly-plot")) if (other !== canvas) act(other);
+}
+
+function offerRange() {
+  const link = document.getElementById("zoomed");
+  link.hidden = !zoom;
+  if (!zoom) return;
+  const address = new URL(location.href);
+  const [from, to] = zoom.map((edge) => `${new Date(instantOf(edge)).toISOString().slice(0, 19)}Z`);
+  address.searchParams.set("from", from);
+  address.searchParams.set("to", to);
+  link.href = address.href;
+}
+
+start();
