@@ -17,6 +17,7 @@ from .facts import Json, Remembered
 log = logging.getLogger(__name__)
 
 _LOOK_S = 0.05
+_SAVE_S = 1.0
 
 
 class CheckWatch:
@@ -56,14 +57,21 @@ class CheckWatch:
         list(self._pools[lane].map(self._take, allocations))
 
     def _run(self) -> None:
+        saved_at = time.monotonic()
         while not self._closed.wait(_LOOK_S):
             try:
                 for lane in self._pools:
                     self._begin(lane)
-                if (unsaved := self._board.take_unsaved()) is not None:
-                    self._save(unsaved)
             except RuntimeError:  # the pool has been shut down: the scheduler closes
-                return
+                break
+            if time.monotonic() - saved_at >= _SAVE_S:
+                self._save_news()
+                saved_at = time.monotonic()
+        self._save_news()
+
+    def _save_news(self) -> None:
+        if (unsaved := self._board.take_unsaved()) is not None:
+            self._save(unsaved)
 
     def _begin(self, lane: Lane) -> None:
         """Have those asked whose turn it is, as far as the budget goes and not too many are being asked."""
