@@ -24,7 +24,7 @@ from tests.live.api import HarnessApi
 from tests.live.leftovers import make_folder
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.xdist_group("nomad-dev"), pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("nomad-dev"), pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 class Dev:
@@ -52,11 +52,21 @@ class Dev:
 
     def ready(self) -> Dev:
         def find() -> str:
-            assert self.process.poll() is None, self.errors.read_text() + "".join(self.lines)
+            if self.process.poll() is not None:
+                raise EOFError(self.story())
             return next((line for line in list(self.lines) if line.startswith("ready ")), "")
 
-        self.values = json.loads(eventually(find, 120).removeprefix("ready "))
+        try:
+            self.values = json.loads(eventually(find, 120).removeprefix("ready "))
+        except AssertionError:
+            raise AssertionError(self.story()) from None
         return self
+
+    def story(self) -> str:
+        """Return what it said, and the end of each log."""
+        parts = ["".join(self.lines), self.errors.read_text()]
+        parts += [f"{log.name}:\n{log.read_text()[-1500:]}" for log in self.root.glob("logs/*.log")]
+        return "\n".join(parts)
 
     @property
     def nomad(self) -> HarnessApi:
@@ -130,7 +140,7 @@ def test_one_command_from_nothing_to_a_model_on_a_gpu_and_back(root: Path, start
     dev.ready()
 
     # The example answers, on a GPU of one of the nodes.
-    answer = eventually(dev.example, 60, 0.2)
+    answer = eventually(dev.example, 120, 0.2)
     (gpu,) = answer["gpus"]
     found = nodes(dev.nomad)
     holder = next(name for name, node in found.items() if gpu in gpus_of(node))
@@ -165,7 +175,7 @@ def test_one_command_from_nothing_to_a_model_on_a_gpu_and_back(root: Path, start
     started.append(again)
     again.ready()
     assert again.values["server"] == dev.values["server"]
-    assert eventually(again.example, 60, 0.2)["environment"]["SERAI_VERSION"] == "1"
+    assert eventually(again.example, 120, 0.2)["environment"]["SERAI_VERSION"] == "1"
 
     # A killed client is started again.
     client = next(process for process in processes(root) if f"{root}/agents/client-2/node.hcl" in process.cmdline()[1:])
