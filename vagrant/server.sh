@@ -19,7 +19,7 @@ chmod 0711 /etc/serai
 chown serai: /etc/serai/serai.token
 
 cat >/etc/serai/serai.toml <<END
-plugins = ["nomad"]
+plugins = ["nomad", "apikey"]
 scheduler = "nomad"
 data = "/var/lib/serai"
 host = "0.0.0.0"
