@@ -160,6 +160,8 @@ class Installation:
         for process in psutil.process_iter():
             try:
                 belongs = str(self.data) in " ".join(process.cmdline()) or str(self.data) in process.cwd()
+                if process.name() == "haproxy" and self.gateway_process is not None:
+                    continue  # the gateway's own
                 if belongs and process.pid not in self._own() and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except psutil.Error:
