@@ -177,7 +177,11 @@ def test_serai_is_told_of_the_cluster_and_of_no_secret(tmp_path: Path) -> None:
     access.serai.write_text("secret-token")
     write_settings(folder, "http://127.0.0.1:4646", access)
     configuration = load_configuration(folder.settings, {})
-    assert (configuration.plugins, configuration.scheduler, configuration.data) == (("nomad",), "nomad", folder.data)
+    assert (configuration.plugins, configuration.scheduler, configuration.data) == (
+        ("nomad", "apikey"),
+        "nomad",
+        folder.data,
+    )
     nomad = configuration.plugin_settings["nomad"]
     assert nomad["token_file"] == str(access.serai)
     assert "secret-token" not in folder.settings.read_text()
