@@ -305,3 +305,14 @@ async def test_a_taken_port_is_said(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="in use"):
             await engine.start()
         assert (await bench.call("/-/healthz")).status == 200
+
+
+@in_loop
+async def test_its_log_does_not_grow_with_changes(tmp_path: Path) -> None:
+    async with started(tmp_path) as bench:
+        model = await bench.serve()
+        log = tmp_path / "haproxy" / "haproxy.log"
+        before = log.stat().st_size
+        for turn in range(10):
+            await bench.route(at(model, f"r{turn}"))
+        assert log.stat().st_size == before

@@ -120,8 +120,9 @@ class Master:
             raise HaproxyFailure(f"HAProxy does not take its configuration: {answer.stderr.strip()[-2000:]}")
 
     def _spawn(self, output: int) -> subprocess.Popen[bytes]:
+        """Start it; quiet once it runs, so that its output does not grow with every replica that comes or goes."""
         return subprocess.Popen(
-            [str(self._program), "-W", "-S", f"unix@{MASTER_SOCKET},mode,600", "-f", CONFIGURATION],
+            [str(self._program), "-q", "-W", "-S", f"unix@{MASTER_SOCKET},mode,600", "-f", CONFIGURATION],
             cwd=self._folder.path,
             stdin=subprocess.DEVNULL,
             stdout=output,
