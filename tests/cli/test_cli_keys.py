@@ -31,7 +31,7 @@ def test_the_life_of_a_key(serai: Serai) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("create", "x", "--deployment", "nowhere"), 1, "nowhere"),
+        (("create", "x", "--deployment", "nowhere"), 2, "nowhere"),
         (("create", "x", "--expires", "soon"), 2, "expires_in"),
         (("create", "two\nlines"), 2, "name"),
         (("ls", "--deployment", "nowhere"), 1, "nowhere"),

@@ -10,10 +10,9 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
-from serai.domain.deployment import Deployment
-from serai.domain.routes import Grant
 from serai.plugin import Credentials, Identity, Permission, hookimpl
 from serai.web.app import edge_of
+from serai_apikey.plugin import ApiKeyPlugin
 from tests.web.installation import Installation, make_bundle
 from tests.web.served import served
 
@@ -33,26 +32,26 @@ SENSIBLE_REFUSALS = re.compile(
     r"|is less than the .* of memory"
     r"|is not a regular expression"
     r"|has impossible figures"
+    r"|there is no deployment"  # that a key is to open
+    r"|give at most 30d"  # the overlap of a rotation
 )
 
 
 class Everything:
-    """Knows a token that no call can revoke, and grants keys."""
+    """Knows a token that no call can revoke."""
 
     @hookimpl
     def serai_authenticate(self, credentials: Credentials) -> Identity | None:
         return Identity("schemathesis", frozenset(Permission)) if credentials.token == TOKEN else None
 
-    @hookimpl
-    def serai_grants(self, deployment: Deployment) -> tuple[Grant, ...]:
-        return ()
-
 
 @pytest.fixture
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    installation = Installation(tmp_path_factory.mktemp("schemathesis") / "data", plugins={"everything": Everything()})
+    plugins = {"everything": Everything(), "apikey": ApiKeyPlugin()}
+    installation = Installation(tmp_path_factory.mktemp("schemathesis") / "data", plugins=plugins)
     installation.deploy("digits", image="model:1")
     installation.deploy("digits", image="model:2")
+    installation.caller().post("/keys", {"name": "of schemathesis", "owner": "schemathesis"})
     installation.say("digits", 2, "one", "two", "three")
     digest, packed = make_bundle(**{"start.sh": "echo"})
     installation.caller().put(f"/bundles/{digest}", packed)

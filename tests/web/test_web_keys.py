@@ -105,7 +105,7 @@ def test_no_answer_but_the_first_and_no_log_line_has_a_secret(
         ("writer", "GET", "/keys/2", None, 404),
         ("writer", "GET", "/keys?deployment=mine", None, 200),
         ("writer", "GET", "/keys?deployment=none", None, 404),
-        ("writer", "POST", "/keys", {"name": "x", "deployments": ["none"]}, 404),
+        ("writer", "POST", "/keys", {"name": "x", "deployments": ["none"]}, 422),
         ("writer", "POST", "/keys", {"name": "x", "deployments": []}, 422),
         ("writer", "POST", "/keys", {"name": ""}, 422),
         ("writer", "POST", "/keys", {"name": "two\nlines"}, 422),

@@ -175,10 +175,18 @@ class Keys:
             return None
         if not names:
             raise Invalid("deployments: name one at least, or none of them for all of the owner's", "deployments")
-        found = tuple(deployments.get_deployment(self._db, name) for name in sorted(set(names)))
+        found = tuple(self._find_deployment(name) for name in sorted(set(names)))
         for deployment in found:
             self._plugins.authorize(caller, Permission.WRITE, deployment.name)
         return found
+
+    def _find_deployment(self, name: str) -> Deployment:
+        try:
+            return deployments.get_deployment(self._db, name)
+        except NotFound as error:
+            raise Invalid(
+                f"deployments: there is no deployment {name!r}; `serai ls` names those there are", "deployments"
+            ) from error
 
     def _derive_wish(self, caller: Identity, key: Key, change: KeyChange, now: datetime) -> KeyWish:
         keeps = change.deployments is SAME

@@ -28,7 +28,7 @@ def list_keys(call: Call, query: KeysQuery) -> Answer:
     return Answer([dump_key(key) for key in call.core.keys.list_keys(call.caller, query.deployment)])
 
 
-@resource.on("POST", "/keys", Permission.WRITE, {201: NewKeyAnswer}, refuses=(404, 501), takes=KeyBody)
+@resource.on("POST", "/keys", Permission.WRITE, {201: NewKeyAnswer}, refuses=(501,), takes=KeyBody)
 def create_key(call: Call, body: KeyBody) -> Answer:
     """Make a key. Its secret is in this answer and nowhere else; every gateway takes it within a second."""
     key, secret = call.core.keys.create(
@@ -48,7 +48,7 @@ def change_key(call: Call, path: KeyPath, body: KeyChangeBody) -> Answer:
     """Change a key's name, what it opens, or when it ends; its secret stays."""
     given = body.model_fields_set
     change = KeyChange(
-        name=body.name if "name" in given else SAME,
+        name=SAME if body.name is None else body.name,
         deployments=body.deployments if "deployments" in given else SAME,
         lifetime_s=_read_lifetime(body.expires_in) if "expires_in" in given else SAME,
     )

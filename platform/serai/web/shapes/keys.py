@@ -34,7 +34,7 @@ class KeyBody(Shape):
 class KeyChangeBody(Shape):
     """What is to become different; what is absent stays. `expires_in` counts from now."""
 
-    name: TokenName = Field("", description="What it is for.", validate_default=False)
+    name: TokenName | None = Field(None, description="What it is for; null leaves it.")
     deployments: Names | None = Field(None, description=_DEPLOYMENTS)
     expires_in: Lifetime | None = Field(None, description=_LIFETIME)
 
