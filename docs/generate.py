@@ -50,6 +50,7 @@ def make_reasons_page() -> str:
         "# Reasons",
         "",
         "Why a version is not plainly Running or Stopped. Codes are stable; the sentence shown is more exact.",
+        "As they are said of models on Nomad: [reasons on Nomad](nomad-reasons.md).",
         "",
         "| code | said when | what would help |",
         "|---|---|---|",

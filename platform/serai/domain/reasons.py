@@ -153,7 +153,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "Deploy the folder again.",
     ),
     "bundle-broken": (
-        "The bundle cannot be unpacked.",
+        "The bundle cannot be unpacked, or what was fetched is not it.",
         "Deploy the folder again.",
     ),
     "install-failed": (
