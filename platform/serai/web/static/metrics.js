@@ -57,10 +57,10 @@ function makeTrace(chart, curve, scale, isShown) {
   if (chart.kind === "bars") {
     return { ...trace, type: "bar", offset: 0, width: chart.interval * 920, marker: { color } };
   }
-  // A value between two gaps is a point, or it would not be seen at all.
+  // A value between two gaps is a point, or it would not be seen at all. Markers cost an element for each value.
   const isAlone = curve.values.map((value, at) => value !== null && (curve.values[at - 1] ?? null) === null && (curve.values[at + 1] ?? null) === null);
   return {
-    ...trace, type: "scatter", mode: "lines+markers", connectgaps: false, line: { color, width: 1.6, dash: dashOf(curve.dash) },
+    ...trace, type: "scatter", mode: isAlone.includes(true) ? "lines+markers" : "lines", connectgaps: false, line: { color, width: 1.6, dash: dashOf(curve.dash) },
     marker: { color, size: isAlone.map((alone) => (alone ? 5 : 0)) },
   };
 }
