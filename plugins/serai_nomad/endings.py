@@ -47,7 +47,10 @@ def say_lost(row: Row) -> Reason:
     return make_reason("node-lost", f"Node {row.node} is down; the process may still run there.")
 
 
-def say_unreachable(row: Row) -> Reason:
+def say_unreachable(row: Row, is_to_stop: bool) -> Reason:
+    if is_to_stop:
+        text = f"Node {row.node} cannot be reached; if the process still runs there, it is ended when the node is back."
+        return make_reason("node-unreachable", text)
     what_follows = "; another replica stands in for it" if row.next else ""
     return make_reason(
         "node-unreachable", f"Node {row.node} cannot be reached; the process may still run there{what_follows}."

@@ -4,7 +4,7 @@
      4  complete, failed                        no    no     ended
      4' failed, to be placed anew as planned    yes   no     backing-off
      5  lost: its node is down                  no    no     ended
-     6  unknown: its node is disconnected       yes   no     placed (nobody can see how far it is)
+     6  unknown: its node is disconnected       yes   no     placed (nobody can see how far it is), or stopping
      7  any other, to be stopped, or job stopped yes  no     stopping
      8  running, its checks all succeed         yes   YES    ready, whatever Nomad's health flag says
      9  running, a check fails or is pending    yes   no     loading: nothing listens; checking: answered, but badly
@@ -16,7 +16,7 @@
     13  a blocked evaluation                    why there is no place, with the funnel's figures
     15  a planned one                           rescheduling: when another replica starts
     16  an open one, none at all, or one of the last 2 s   scheduling
-    17  an allocation of row 6                  node-unreachable
+    17  an allocation of row 6                  node-unreachable; Nomad counts it beside the one that stands in for it
 
     none of these, and nothing will happen      failed
     18  the newest has failed                   its cause
@@ -42,7 +42,7 @@ from .giving_up import explain_failure, explain_fatal
 from .replicas import Judge, Judged
 from .rows import read_rows
 from .tries import make_tries
-from .waiting import explain_waiting
+from .waiting import explain_counted, explain_waiting
 
 
 def derive_observation(facts: JobFacts, cluster: ClusterFacts | None, now: datetime) -> Observation:
@@ -70,7 +70,7 @@ def _explain_missing(
     fatal = explain_fatal(ours)
     if sum(each.serves for each in ours) >= facts.count:
         return None, fatal
-    waiting = explain_waiting(_to_replace(ours), evaluations, facts.definition, cluster, now)
+    waiting = explain_waiting(_to_replace(ours), evaluations, facts.definition, cluster, now) or explain_counted(ours)
     if waiting is not None:
         return waiting, fatal
     failed = fatal or explain_failure(ours, evaluations, facts.count)

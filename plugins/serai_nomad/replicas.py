@@ -47,9 +47,11 @@ class Judge:
             return Judged(row, self._make(row, Phase.ENDED, say_lost(row)))
         if row.client in {"complete", "failed"}:
             return self._judge_ended(row)
+        is_to_stop = row.desired in {"stop", "evict"} or self.facts.is_stopped
         if row.client == "unknown":
-            return Judged(row, self._make(row, Phase.PLACED, say_unreachable(row)))
-        if row.desired in {"stop", "evict"} or self.facts.is_stopped:
+            phase = Phase.STOPPING if is_to_stop else Phase.PLACED
+            return Judged(row, self._make(row, phase, say_unreachable(row, is_to_stop)))
+        if is_to_stop:
             return Judged(row, self._make(row, Phase.STOPPING, say_stopping(row)))
         main = row.tasks.main
         if row.client == "running" and (main is None or main.state == "running"):

@@ -39,6 +39,16 @@ def explain_waiting(
     return unreachable[-1] if unreachable else None
 
 
+def explain_counted(judged: Sequence[Judged]) -> Reason | None:
+    """Return why Nomad makes no more replicas: it counts one on a node that it cannot reach and its stand-in as two."""
+    counted = [each.row for each in judged if each.row.client == "unknown" and each.row.desired == "run"]
+    if not counted:
+        return None
+    row = max(counted, key=lambda row: row.created_at)
+    text = f"Nomad counts the replica on {row.place}, which cannot be reached, so that it starts no other."
+    return make_reason("node-unreachable", text)
+
+
 def explain_blocked(evaluation: Json, definition: Json, cluster: ClusterFacts | None) -> Reason:
     """Return why Nomad found no place, from a blocked evaluation."""
     if quota := text_of(evaluation, "QuotaLimitReached"):

@@ -12,15 +12,17 @@ from serai.domain.spec import Spec
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
-# One letter a replica: ready, loading, placed, backing off after a crash, stopping, ended.
+# One letter a replica: ready, loading, placed, backing off after a crash, stopping, unreachable, ended.
 PHASES = {
     "r": Phase.READY,
     "l": Phase.LOADING,
     "p": Phase.PLACED,
     "b": Phase.BACKING_OFF,
     "s": Phase.STOPPING,
+    "u": Phase.STOPPING,
     "-": Phase.ENDED,
 }
+REASONS = {"b": make_reason("crash-loop", exit_code=3), "u": make_reason("node-unreachable")}
 
 
 def make_version(number: int, spec: Spec | None = None, **changes: object) -> Version:
@@ -48,7 +50,7 @@ def make_replica(version: Version, letter: str, place: int, crashes: int = 0, di
         started_at=NOW,
         address=f"127.0.0.1:{20000 + 100 * version.number + place}",
         crashes=crashes or int(letter == "b"),
-        reason=make_reason("crash-loop", exit_code=3) if letter == "b" else None,
+        reason=REASONS.get(letter),
     )
 
 

@@ -50,6 +50,8 @@ ROWS = [
     (REPLACE, "", "rrr", {}, 1, False),
     (REPLACE, "", "ss", {}, 2, False),
     (REPLACE, "", "--", {2: 3}, 2, False),
+    (REPLACE, "", "su", {}, 2, False),
+    (REPLACE, "", "-u", {2: 3}, 2, False),
     (REPLACE, "rrr", "", {2: 3}, 2, True),
 ]
 

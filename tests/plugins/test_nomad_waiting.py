@@ -126,6 +126,18 @@ def test_nomad_is_deciding(evaluations: list[Json]) -> None:
     assert seen.failed is None
 
 
+def test_a_replica_that_is_counted_though_another_stands_in_for_it() -> None:
+    away = stub("a", "unknown", server=task(), NextAllocation="b")
+    stand_in = stub("b", server=task(), NodeName="n2")
+    waits = evaluation("pending", "max-disconnect-timeout", 2, WaitUntil=text_of(300))
+    seen = look(facts([away, stand_in], [evaluation(), waits], {"b": check()}, count=2))
+    assert said(seen) == (
+        "node-unreachable",
+        "Nomad counts the replica on node n1, which cannot be reached, so that it starts no other.",
+    )
+    assert seen.failed is None
+
+
 def test_the_end_of_a_disconnection_is_no_sign_of_work() -> None:
     waits = evaluation("pending", "max-disconnect-timeout", 2, WaitUntil=text_of(300))
     seen = look(facts([], [waits]))

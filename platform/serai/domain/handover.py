@@ -48,6 +48,15 @@ class Situation:
         observation = self.observations.get(version.number) if version else None
         return observation is not None and any(replica.live for replica in observation.replicas)
 
+    def is_in_the_way(self, version: Version | None) -> bool:
+        """True if anything of the version is alive on a node that can be seen.
+
+        What runs on a node that cannot be reached takes no place that another replica could have, and would be waited
+        for in vain.
+        """
+        observation = self.observations.get(version.number) if version else None
+        return observation is not None and any(r.live and not _is_unreachable(r) for r in observation.replicas)
+
 
 def choose_mode(asked: HandoverMode, count: int, side_by_side: Fit | None, instead: Fit | None) -> HandoverMode:
     """Return the mode that `asked` comes to.
@@ -79,7 +88,7 @@ def wanted_counts(situation: Situation) -> dict[int, int]:
     if mode is None:  # not chosen yet: nothing new starts and nothing old stops
         return {incumbent.number: count}
     if mode is HandoverMode.REPLACE:
-        return {} if situation.has_live(incumbent) else {active.number: count}
+        return {} if situation.is_in_the_way(incumbent) else {active.number: count}
     ready = situation.ready(active)
     if mode is HandoverMode.ROLLING:
         return {active.number: min(count, ready + 1), incumbent.number: max(0, count - ready)}
@@ -115,3 +124,7 @@ def serving(situation: Situation) -> Version | None:
         enough = max(1, situation.ready(incumbent))
     has_taken_over = situation.ready(active) >= enough or situation.ready(incumbent) == 0
     return active if has_taken_over else incumbent
+
+
+def _is_unreachable(replica: Replica) -> bool:
+    return replica.reason is not None and replica.reason.code == "node-unreachable"
