@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import stat
 import sys
 import time
@@ -19,10 +20,14 @@ import pytest
 
 from serai.domain.deployment import Access
 from serai.domain.routes import Route
+from serai.gateway.haproxy.folder import RunFolder
 from serai.gateway.haproxy.haproxy_engine import HaproxyEngine
+from serai.gateway.haproxy.master import HaproxyFailure, Master
 from serai.gateway.haproxy.program import find_program
 from serai.gateway.haproxy.reader import Records
+from serai.gateway.haproxy.render import Plan
 from serai.gateway.haproxy.runtime import Runtime
+from serai.gateway.haproxy.state import State
 from serai.gateway.haproxy.supervision import end_leftover, find_leftover
 from serai.gateway.record import RequestRecord
 from tests.gateway.bench import Bench, at, soon
@@ -308,11 +313,30 @@ async def test_a_taken_port_is_said(tmp_path: Path) -> None:
 
 
 @in_loop
-async def test_its_log_does_not_grow_with_changes(tmp_path: Path) -> None:
+async def test_its_own_log_stays_short(tmp_path: Path) -> None:
     async with started(tmp_path) as bench:
         model = await bench.serve()
+        assert isinstance(bench.engine, HaproxyEngine)
         log = tmp_path / "haproxy" / "haproxy.log"
-        before = log.stat().st_size
-        for turn in range(10):
-            await bench.route(at(model, f"r{turn}"))
-        assert log.stat().st_size == before
+        bench.engine.master.trim_output()
+        assert log.stat().st_size > 0
+        bench.engine.master.trim_output(limit_bytes=10)
+        assert log.stat().st_size == 0
+        await bench.route(at(model, "r2"))
+        await soon(lambda: "r2" in log.read_text())
+        assert log.stat().st_size < 1000  # not as long as it was, with nothing in it
+
+
+@in_loop
+async def test_a_haproxy_that_does_not_start_says_why(tmp_path: Path) -> None:
+    """The port is taken between the look at it and the start."""
+    assert FOUND.program is not None
+    folder = RunFolder(tmp_path / "haproxy")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        folder.write(Plan("127.0.0.1", taken.getsockname()[1], "", 1, 1), State())
+        with pytest.raises(HaproxyFailure, match="cannot bind socket"):
+            await Master(FOUND.program.path, folder).start()
+        folder.write(Plan("127.0.0.1", 1, "bro'ken", 1, 1), State())
+        with pytest.raises(HaproxyFailure, match="does not take its configuration"):
+            await Master(FOUND.program.path, folder).start()
+    folder.close()

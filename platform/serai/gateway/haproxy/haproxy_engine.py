@@ -18,7 +18,7 @@ from .backstage import Backstage
 from .ending import drain, record_cut
 from .folder import RunFolder
 from .ledger import Ledger
-from .master import HaproxyFailure
+from .master import HaproxyFailure, Master
 from .names import HANDED
 from .program import Program
 from .reader import Records
@@ -76,6 +76,11 @@ class HaproxyEngine(Engine):
     @property
     def in_flight(self) -> int:
         return self._native + self._carrier.in_flight
+
+    @property
+    def master(self) -> Master:
+        """Return HAProxy's process."""
+        return self._supervision.master
 
     @property
     def pid(self) -> int:
@@ -195,6 +200,7 @@ class HaproxyEngine(Engine):
         rows = parse_stat(await self._runtime.ask("show stat -1 2 -1"))
         self._native = sum(int(row["scur"]) for row in rows if row["pxname"] != HANDED)
         await self._supervision.forget_old()
+        self._supervision.master.trim_output()
 
     def _release(self) -> None:
         self._backstage.close()

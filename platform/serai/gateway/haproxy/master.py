@@ -18,6 +18,7 @@ from .runtime import Runtime, RuntimeFailure
 log = logging.getLogger(__name__)
 
 _OUTPUT = "haproxy.log"
+_OUTPUT_LIMIT_BYTES = 2**20
 _START_S, _END_S = 10.0, 3.0
 _ANSWER_S, _RELOAD_S = 5.0, 60.0
 _LOOK_EVERY_S = 0.01
@@ -35,6 +36,7 @@ class Master:
         self._program = program
         self._folder = folder
         self._socket = folder.socket(MASTER_SOCKET)
+        self._output = folder.path / _OUTPUT
         self._child: subprocess.Popen[bytes] | None = None
         self.pid = 0
 
@@ -42,7 +44,8 @@ class Master:
         """Start HAProxy with what the folder has and return when it takes commands. HaproxyFailure otherwise."""
         await self._check()
         self._folder.tidy()
-        with (self._folder.path / _OUTPUT).open("wb") as output:
+        self._output.unlink(missing_ok=True)
+        with self._output.open("ab") as output:
             self._child = await asyncio.to_thread(self._spawn, output.fileno())
         self.pid = self._child.pid
         await self._until_up()
@@ -81,6 +84,12 @@ class Master:
         except HaproxyFailure:
             return False
 
+    def trim_output(self, limit_bytes: int = _OUTPUT_LIMIT_BYTES) -> None:
+        """Empty what HAProxy has said once it is long: it says a line for each replica that comes or goes."""
+        with suppress(FileNotFoundError):
+            if self._output.stat().st_size > limit_bytes:
+                os.truncate(self._output, 0)
+
     async def ended(self) -> str:
         """Return how the process ended, when it does."""
         loop = asyncio.get_running_loop()
@@ -112,7 +121,7 @@ class Master:
 
     async def _check(self) -> None:
         """Raise HaproxyFailure with its words where HAProxy does not take the configuration."""
-        command = [str(self._program), "-c", "-q", "-f", CONFIGURATION]
+        command = [str(self._program), "-c", "-f", CONFIGURATION]
         answer = await asyncio.to_thread(
             subprocess.run, command, cwd=self._folder.path, capture_output=True, text=True, check=False, timeout=60
         )
@@ -120,9 +129,8 @@ class Master:
             raise HaproxyFailure(f"HAProxy does not take its configuration: {answer.stderr.strip()[-2000:]}")
 
     def _spawn(self, output: int) -> subprocess.Popen[bytes]:
-        """Start it; quiet once it runs, so that its output does not grow with every replica that comes or goes."""
         return subprocess.Popen(
-            [str(self._program), "-q", "-W", "-S", f"unix@{MASTER_SOCKET},mode,600", "-f", CONFIGURATION],
+            [str(self._program), "-W", "-S", f"unix@{MASTER_SOCKET},mode,600", "-f", CONFIGURATION],
             cwd=self._folder.path,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -143,7 +151,7 @@ class Master:
                 has_ended = self._child is not None and self._child.poll() is not None
                 if has_ended or asyncio.get_running_loop().time() > deadline:
                     await self.stop()
-                    said = (self._folder.path / _OUTPUT).read_text(errors="replace")[-2000:]
+                    said = self._output.read_text(errors="replace")[-2000:]
                     raise HaproxyFailure(f"HAProxy does not start: {said.strip()}") from None
             await asyncio.sleep(_LOOK_EVERY_S)
 
