@@ -47,8 +47,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    # On a cluster the gateway is another machine: Nomad says which address of this one it knows.
-    host = os.environ.get("HOST") or os.environ.get("NOMAD_IP_http") or "127.0.0.1"  # noqa: SIM112
+    # On a cluster the gateway is another machine: HOST is the address of this one that it knows.
+    host = os.environ.get("HOST", "127.0.0.1")
     server = ThreadingHTTPServer((host, int(os.environ.get("PORT", "8001"))), Handler)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"listening on port {server.server_port} with GPUs {describe()['gpus']}", flush=True)

@@ -3,6 +3,7 @@
 | variable | way | why |
 |---|---|---|
 | PORT, SERAI_* | Env | Nomad fills in the replica's own |
+| HOST, unless the manifest has it | Env | where gateways reach it, which 127.0.0.1 is not |
 | of the manifest | Env | seen in Nomad's UI |
 | of the manifest, with `${...}` in it | a file | Nomad would replace it in Env |
 | secrets | a file made of the job's variable | must not be in the job |
@@ -29,12 +30,14 @@ _CUDA = '{{ with env "NVIDIA_VISIBLE_DEVICES" }}CUDA_VISIBLE_DEVICES={{ . | toJS
 _SECRETS = '{{ with nomadVar "nomad/jobs/%s" }}{{ range .Tuples }}{{ .K }}={{ .V | toJSON }}\n{{ end }}{{ end }}'
 
 
-def make_env(workload: Workload) -> dict[str, str]:
-    """Return the task's `Env`."""
-    shown = {name: value for name, value in _of_manifest(workload).items() if not is_replaced(value)}
+def make_env(workload: Workload, host: str) -> dict[str, str]:
+    """Return the task's `Env`. `host` is the address that the model should listen on."""
+    manifest = _of_manifest(workload)
+    shown = {name: value for name, value in manifest.items() if not is_replaced(value)}
     own = {name: value for name, value in sorted(workload.env.items()) if not is_secret(name)}
     return {
         "PYTHONUNBUFFERED": "1",
+        **({} if "HOST" in manifest else {"HOST": host}),
         **shown,
         **own,
         "PORT": f"${{NOMAD_PORT_{PORT_LABEL}}}",

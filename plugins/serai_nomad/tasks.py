@@ -13,7 +13,7 @@ from .drivers import Driver
 from .durations import nanoseconds
 from .environment import make_env, make_env_files
 from .facts import Json
-from .names import INSTALL, TASK
+from .names import INSTALL, PORT_LABEL, TASK
 from .resources import make_helper_resources, make_resources
 from .settings import NomadSettings
 from .start_script import make_start_script
@@ -51,7 +51,7 @@ class TaskMaker:
         }
         return {
             **self._make_task(TASK, drivers.make_config(spec, settings, self.driver)),
-            "Env": make_env(self.workload),
+            "Env": make_env(self.workload, self._host),
             "Resources": make_resources(spec.resources, self.core_mhz, settings.reserve_cores),
             "KillTimeout": nanoseconds(spec.drain_timeout_s),
             **{key: value for key, value in optional.items() if value},
@@ -90,6 +90,11 @@ class TaskMaker:
 
     def _make_fetch(self) -> dict[str, object]:
         return make_fetch(self.workload.spec.bundle, self.server_url, self.contents, self._user)
+
+    @property
+    def _host(self) -> str:
+        """Return what to listen on: the node's address, and in a container with ports of its own all there are."""
+        return "0.0.0.0" if drivers.is_mapped(self.driver, self.settings) else f"${{NOMAD_IP_{PORT_LABEL}}}"  # noqa: S104
 
     @property
     def _user(self) -> str:
