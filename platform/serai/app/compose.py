@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -109,16 +110,8 @@ def compose(
     loop = ReconcileLoop(reconciler, drains, configuration.tick)
     sinks = plugins.make_sinks(make_context)
     intake = Intake(metrics, sinks)
-    lifecycle = Lifecycle(
-        db,
-        blobs,
-        plugins,
-        scheduler,
-        cluster,
-        _make_nudge(announcer, loop),
-        lambda n, v: _forget_figures(metrics, n, v),
-        clock,
-    )
+    nudge, forget = _make_nudge(announcer, loop), partial(_forget_figures, metrics)
+    lifecycle = Lifecycle(db, blobs, plugins, scheduler, cluster, nudge, forget, clock)
     core = Core(
         db=db,
         metrics=metrics,
