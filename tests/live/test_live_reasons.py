@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import socket
 import sys
 import threading
@@ -14,6 +15,8 @@ import psutil
 import pytest
 
 from tests.live.agent import Agent
+from tests.live.sentences import SWITCH
+from tests.live.slow_registry import serve_slowly
 from tests.live.witness import Witness, open_witness
 from tests.ports import free_port
 from tests.waiting import eventually
@@ -238,6 +241,16 @@ def test_a_registry_that_hangs(bench: Witness, docker_image: str, silent: int) -
     bench.know_event(job, "Driver Failure")
     bench.hear(job, "image-timeout", "was not pulled on node", "in time")
     bench.end(job)
+
+
+@pytest.mark.skipif(not os.environ.get(SWITCH), reason=f"Nomad tells of a pull after 2 minutes; {SWITCH}=1 waits")
+def test_an_image_that_takes_long(agent: Agent, docker_image: str, tmp_path: Path) -> None:
+    with open_witness(agent, tmp_path / "pull", {agent.name: "gpu-1"}) as patient, serve_slowly(20_000_000, 2) as slow:
+        job = patient.submit("image-slow", image=slow.image)
+        patient.know_event(job, "Driver", "layers", timeout_s=150)
+        patient.hear(job, "fetching", f"pulls the image {slow.image}: 0 of 1 layers, ", is_ours=False)
+        slow.hurry.set()  # a replica that pulls cannot be stopped
+        patient.await_end(job)
 
 
 def test_a_model_that_takes_its_time_to_end(bench: Witness) -> None:
