@@ -50,7 +50,7 @@ def drag(page: Page, chart: str, start: float, end: float) -> None:
 
 def test_every_figure_is_drawn_and_the_totals_are_those_of_the_range(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
-    assert charts_of(page) == ["chart-count", "chart-time", "chart-cpu", "chart-memory"]
+    assert charts_of(page) == ["chart-count", "chart-time", "chart-cpu", "chart-memory", "chart-share"]
     counted = page.evaluate("document.getElementById('chart-count').data[0].y.reduce((a, b) => a + b, 0)")
     assert page.locator("#totals dd").first.inner_text() == f"{counted:,}"
     assert page.locator("#totals dt").all_inner_texts() == ["requests", "avg", "max", "p50", "p75", "p90", "p95", "p99"]

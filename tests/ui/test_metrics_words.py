@@ -85,19 +85,21 @@ def names_of(chart: Chart) -> list[str]:
 
 def test_replicas_together_and_apart() -> None:
     found = make_system(make_replica(1, "m-v1.1", 1.0, 2), make_replica(1, "m-v1.2", 0.5))
-    cpu, memory, gpu, vram = make_system_charts(found, "m", apart=False)
+    cpu, memory, share, gpu, vram = make_system_charts(found, "m", apart=False)
     assert names_of(cpu) == ["user", "system", "cores"]
     assert cpu.curves[0].values == (1.5, None)
     assert names_of(memory) == ["used", "total"]
+    assert (names_of(share), share.curves[0].values) == (["used"], (100.0, None))
     assert (names_of(gpu), gpu.curves[0].values) == (["all GPUs"], (40.0, None))
     assert vram.curves[0].values == (80.0, None)
-    cpu, memory, gpu, vram = make_system_charts(found, "m", apart=True)
+    cpu, memory, share, gpu, vram = make_system_charts(found, "m", apart=True)
     assert names_of(cpu)[:4] == ["v1 1 user", "v1 1 system", "v1 1 cores", "v1 2 user"]
+    assert names_of(share) == ["v1 1 used", "v1 2 used"]
     assert names_of(gpu) == ["v1 1 GPU 0", "v1 1 GPU 1"]
     assert names_of(vram)[:2] == ["v1 1 GPU 0 used", "v1 1 GPU 0 total"]
     two = make_system(make_replica(1, "m-v1.1", 1.0), make_replica(2, "m-v2.1", 1.0))
     assert names_of(make_system_charts(two, "m", apart=False)[0])[::3] == ["v1 user", "v2 user"]
-    assert len(make_system_charts(two, "m", apart=True)) == 2  # no GPU, no chart of GPUs
+    assert len(make_system_charts(two, "m", apart=True)) == 3  # no GPU, no chart of GPUs
     assert all(chart.is_empty for chart in make_system_charts(make_system(), "m", apart=True))
 
 

@@ -75,7 +75,11 @@ def make_system_charts(found: SystemMetrics, name: str, *, apart: bool) -> list[
     """Return CPU, memory, and GPUs where there are any, of each replica or of each version's replicas together."""
     sources = list(_apart(found, name) if apart else _together(found))
     gpus = [(label, curves) for source in sources for label, curves in source.gpus]
-    charts = [Chart("cpu", "CPU", "cores", tuple(_cpu(sources))), Chart("memory", "Memory", "bytes", _memory(sources))]
+    charts = [
+        Chart("cpu", "CPU", "cores", tuple(_cpu(sources))),
+        Chart("memory", "Memory", "bytes", _memory(sources)),
+        Chart("share", "Memory of its limit", "percent", tuple(_share(sources))),
+    ]
     if gpus:
         used = [Curve(label, curves["util"], hue) for hue, (label, curves) in enumerate(gpus)]
         charts += [Chart("gpu", "GPU utilisation", "percent", tuple(used))]
@@ -91,6 +95,13 @@ def _cpu(sources: Sequence[_Source]) -> Iterator[Curve]:
 
 def _memory(sources: Sequence[_Source]) -> tuple[Curve, ...]:
     return _parts([(source.name, source.own) for source in sources], "memory_used", "memory_total")
+
+
+def _share(sources: Sequence[_Source]) -> Iterator[Curve]:
+    for hue, source in enumerate(sources):
+        pairs = zip(source.own["memory_used"], source.own["memory_total"], strict=True)
+        values = tuple(None if used is None or not total else 100 * used / total for used, total in pairs)
+        yield Curve(_join(source.name, "used"), values, hue)
 
 
 def _parts(named: Sequence[tuple[str, Mapping[str, Values]]], used: str, total: str) -> tuple[Curve, ...]:
