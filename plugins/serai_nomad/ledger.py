@@ -101,9 +101,8 @@ class Ledger:
             if indexes == self._indexes:
                 return False
             stubs = {row["ID"]: row for row in self._api.list_jobs().rows if is_ours(row.get("Meta"), self._instance)}
-            allocations = _by_job(self._api.list_allocations(task_states=False).rows, stubs)
             evaluations = _by_job(self._api.list_evaluations(filter=_IS_OPEN).rows, stubs)
-            moved = [id for id in stubs if self._has_moved(stubs[id], allocations[id], evaluations[id])]
+            moved = self._find_moved(stubs, evaluations) if self._known else list(stubs)
             self._known = {id: job for id, job in self._known.items() if id in stubs}
             self._read(moved, stubs, evaluations)
             self._places.keep(stub["ID"] for job in self._known.values() for stub in job.allocations)
@@ -120,6 +119,10 @@ class Ledger:
 
     def _are_many(self, ids: Collection[str]) -> bool:
         return len(ids) > max(FEW, FEW_SHARE * len(self._known))
+
+    def _find_moved(self, stubs: Mapping[str, Json], opened: defaultdict[str, list[Json]]) -> list[str]:
+        allocations = _by_job(self._api.list_allocations(task_states=False).rows, stubs)
+        return [id for id in stubs if self._has_moved(stubs[id], allocations[id], opened[id])]
 
     def _has_moved(self, stub: Json, allocations: list[Json], evaluations: list[Json]) -> bool:
         known = self._known.get(stub["ID"])
