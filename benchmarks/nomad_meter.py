@@ -78,7 +78,7 @@ class Follower:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def await_seen(self, id: str, is_so: Callable[[Observation], bool], timeout_s: float = 60) -> float:
+    def await_seen(self, id: str, is_so: Callable[[Observation], bool], timeout_s: float = 120) -> float:
         """Return when (time.time) an observation of a workload showed it."""
         with self._seen:
             if not self._seen.wait_for(lambda: id in self._latest and is_so(self._latest[id][1]), timeout_s):
