@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of the machine's other work than of the code.
+settings.register_profile("serai", deadline=None)
+settings.load_profile("serai")
 
 # Tests of whole processes and of a real browser share a noisy machine with others. One that fails is run once more,
 # and the run's last lines name it: a fault of the code fails twice, and a test that is named often is a bad one.

@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from serai.plugin import PluginContext
+from serai_nomad.agent.api import NomadApi
+from serai_nomad.agent.events import EventStream
+from serai_nomad.job.fitting import Fitting
+from serai_nomad.job.rendering import Rendering
+from serai_nomad.job.submission import Submission
+from serai_nomad.place.cluster_view import ClusterView
+from serai_nomad.record.logbook import Logbook
+from serai_nomad.watch.check_board import CheckBoard
+from serai_nomad.watch.check_turns import CHECKS, PROBES
+from serai_nomad.watch.check_watch import CheckWatch
+from serai_nomad.watch.evidence import Evidence
+from serai_nomad.watch.hints import Hints
+from serai_nomad.watch.inquiry import Inquiry
+from serai_nomad.watch.ledger import Ledger
+from serai_nomad.watch.listening import Listening
+from serai_nomad.watch.memory_file import MemoryFile
+from serai_nomad.watch.meter import Meter
+from serai_nomad.watch.observer import Observer
+from serai_nomad.watch.places import Places
 
-from .api import NomadApi
-from .check_board import CheckBoard
-from .check_turns import CHECKS, PROBES
-from .check_watch import CheckWatch
-from .cluster_view import ClusterView
-from .events import EventStream
-from .evidence import Evidence
-from .fitting import Fitting
-from .hints import Hints
-from .inquiry import Inquiry
 from .instance import load_instance
-from .ledger import Ledger
-from .listening import Listening
-from .logbook import Logbook
-from .memory_file import MemoryFile
-from .meter import Meter
-from .observer import Observer
-from .places import Places
-from .rendering import Rendering
 from .settings import NomadSettings
-from .submission import Submission
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from serai.domain.deployment import Deployment, Version
 from serai.plugin import Credentials, Identity, PluginContext, Scheduler, hookimpl
+from serai_nomad.agent.api import NomadApi
+from serai_nomad.job.admission import check_version
 
-from .admission import check_version
-from .api import NomadApi
 from .identity import WorkloadIdentities
 from .parts import make_parts
 from .scheduler import NomadScheduler

@@ -9,9 +9,9 @@ from serai.domain.errors import SchedulerUnavailable
 from serai.domain.names import parse_workload_id
 from serai.domain.observation import Fit, LogLine, NodeCapacity, Observation, Stream, Usage, Workload
 from serai.plugin import Scheduler
+from serai_nomad.watch.surplus import choose_surplus
 
 from .parts import Parts
-from .surplus import choose_surplus
 
 
 class NomadScheduler(Scheduler):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from serai_nomad.bundle_contents import BundleContents, read_contents
+from serai_nomad.job.bundle_contents import BundleContents, read_contents
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ import pytest
 
 from serai.domain.errors import NotFound
 from serai.plugin import PluginContext, Scheduler
-from serai_nomad.api import NomadApi
+from serai_nomad.agent.api import NomadApi
 from serai_nomad.plugin import NomadPlugin
 from serai_nomad.settings import NomadSettings, load_settings
 from tests.live.agent import Agent, make_dev_agent

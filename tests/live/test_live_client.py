@@ -15,11 +15,11 @@ import pytest
 
 from serai.domain.errors import Conflict, NotFound, SchedulerError, SchedulerUnavailable
 from serai.domain.observation import LogLine, Stream
-from serai_nomad.api import NomadApi
-from serai_nomad.events import Connected, Event, EventStream, JobChanged, NodeChanged
-from serai_nomad.logs import LogReader, LogSource, make_source
+from serai_nomad.agent.api import NomadApi
+from serai_nomad.agent.events import Connected, Event, EventStream, JobChanged, NodeChanged
+from serai_nomad.record.logs import LogReader, LogSource, make_source
+from serai_nomad.record.usage import derive_limits, derive_usage, is_unpublished
 from serai_nomad.settings import NomadSettings
-from serai_nomad.usage import derive_limits, derive_usage, is_unpublished
 from tests.live.agent import Agent
 from tests.live.cluster import Cluster
 from tests.live.conftest import AgentFactory, ClusterFactory
@@ -475,7 +475,7 @@ def test_a_stream_that_is_denied_is_told(fresh_agent: AgentFactory, caplog: pyte
     with client_of(agent, token=token) as api, closing(Ear(api)) as ear:
         ear.wait(Connected(has_nodes=False), 10)
     with (
-        caplog.at_level(logging.WARNING, "serai_nomad.events"),
+        caplog.at_level(logging.WARNING, "serai_nomad.agent.events"),
         client_of(agent, token="00000000-0000-0000-0000-000000000000") as api,
         closing(Ear(api)),
     ):

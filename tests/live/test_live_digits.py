@@ -20,8 +20,10 @@ from tests.system.installation import ROOT
 
 pytestmark = pytest.mark.slow
 DIGITS = ROOT / "examples" / "digits"
-PACKAGES = ("numpy", "numpy.libs", "scipy", "scipy.libs", "sklearn", "scikit_learn.libs", "joblib", "cloudpickle", "threadpoolctl.py",
-            "narwhals")  # fmt: skip
+PACKAGES = (
+    "numpy", "numpy.libs", "scipy", "scipy.libs", "sklearn", "scikit_learn.libs", "joblib", "cloudpickle",
+    "threadpoolctl.py", "narwhals",
+)  # fmt: skip
 DEBIANS = tuple(Path("/usr/lib").glob("python3*"))
 
 

@@ -15,12 +15,12 @@ import pytest
 
 from serai.domain.observation import OTHER, NodeStatus, Verdict
 from serai_gpu.install import install
-from serai_nomad.api import NomadApi
-from serai_nomad.capacity import derive_capacity
+from serai_nomad.agent.api import NomadApi
 from serai_nomad.facts import ClusterFacts, Json
-from serai_nomad.fit import derive_fit
-from serai_nomad.funnel import explain_placement
-from serai_nomad.nodes import HOLDING_FILTER, parse_cluster, parse_detail
+from serai_nomad.place.capacity import derive_capacity
+from serai_nomad.place.fit import derive_fit
+from serai_nomad.place.funnel import explain_placement
+from serai_nomad.place.nodes import HOLDING_FILTER, parse_cluster, parse_detail
 from serai_nomad.settings import load_settings
 from tests.live.cluster import Cluster
 from tests.live.jobs import make_job

@@ -12,12 +12,12 @@ import pytest
 
 import serai_nomad
 from serai.domain.errors import SchedulerError, SeraiError
-from serai_nomad.agent_errors import PERMISSION_DENIED
-from serai_nomad.api import NomadApi
-from serai_nomad.events import Connected, EventStream
-from serai_nomad.log_files import NodeFiles
+from serai_nomad.agent.agent_errors import PERMISSION_DENIED
+from serai_nomad.agent.api import NomadApi
+from serai_nomad.agent.events import Connected, EventStream
+from serai_nomad.job.submission import variable_path
+from serai_nomad.record.log_files import NodeFiles
 from serai_nomad.settings import load_settings
-from serai_nomad.submission import variable_path
 from tests.live.agent import Agent
 from tests.live.api import HarnessApi, Refused
 from tests.live.conftest import AgentFactory, SeraiFactory

@@ -17,10 +17,10 @@ import pytest
 
 from serai.domain.manifest import parse_manifest
 from serai.domain.observation import Workload
-from serai_nomad.render import RenderFacts, render_job
-from serai_nomad.secrets import make_variable_items
+from serai_nomad.exit_codes import NO_COMMAND
+from serai_nomad.job.render import RenderFacts, render_job
+from serai_nomad.job.secrets import make_variable_items
 from serai_nomad.settings import BundleDriver, NomadSettings
-from serai_nomad.start_script import NO_COMMAND
 from tests.live.agent import Agent
 from tests.live.bundle_server import BundleServer, serve_bundles
 from tests.live.chroot import EXEC_PYTHON

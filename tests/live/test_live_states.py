@@ -19,7 +19,7 @@ import pytest
 from serai.domain.observation import Observation, Phase, Replica
 from serai.domain.reasons import Reason
 from serai_nomad.facts import JobFacts, Remembered
-from serai_nomad.observation import derive_observation
+from serai_nomad.state.observation import derive_observation
 from tests.live.agent import Agent
 from tests.live.api import Refused
 from tests.live.jobs import SECOND, make_job

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from serai_nomad.facts import ClusterFacts, DeviceGroup, DeviceInstance, Holding, NodeFacts
-from serai_nomad.nodes import parse_cluster, parse_detail
+from serai_nomad.place.nodes import parse_cluster, parse_detail
 
 HERE = Path(__file__).parent
 GIB = 2**30

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from serai_nomad.api import NomadApi
+from serai_nomad.agent.api import NomadApi
 from serai_nomad.settings import NomadSettings
 
 

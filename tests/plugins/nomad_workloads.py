@@ -13,8 +13,8 @@ from typing import Any
 
 from serai.domain.manifest import parse_manifest
 from serai.domain.observation import Workload
-from serai_nomad.bundle_contents import BundleContents
-from serai_nomad.render import RenderFacts, render_job
+from serai_nomad.job.bundle_contents import BundleContents
+from serai_nomad.job.render import RenderFacts, render_job
 from serai_nomad.settings import BundleDriver, ImageDriver, NomadSettings
 
 FOLDER = Path(__file__).parent / "nomad_jobs"

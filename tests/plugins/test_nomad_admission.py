@@ -12,7 +12,7 @@ from serai.domain.deployment import Deployment, Settings, Version
 from serai.domain.errors import Invalid, NotFound, NotSupported, SchedulerUnavailable
 from serai.domain.manifest import parse_manifest
 from serai.plugin import PluginContext
-from serai_nomad.admission import check_version
+from serai_nomad.job.admission import check_version
 from serai_nomad.plugin import NomadPlugin
 from serai_nomad.settings import NomadSettings
 from tests.plugins.nomad_workloads import BUNDLE

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from serai.domain.errors import Conflict, NotFound, SchedulerError, SchedulerUnavailable, SeraiError
-from serai_nomad.agent_errors import PERMISSION_DENIED, clean_text, derive_refusal, needed_right
+from serai_nomad.agent.agent_errors import PERMISSION_DENIED, clean_text, derive_refusal, needed_right
 
 RECORDINGS = Path(__file__).parent / "nomad_recordings"
 ID = "4a6374b7-2b93-b942-76e8-e3f5398013de"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from serai.domain.errors import NotFound, SchedulerError, SchedulerUnavailable
-from serai_nomad import api as calls
-from serai_nomad.api import Listing, NomadApi
+from serai_nomad.agent import api as calls
+from serai_nomad.agent.api import Listing, NomadApi
 from tests.plugins.nomad_stand_in import Heard, Said, StandIn, talking
 
 JOB = {"ID": "whisper-v7", "Name": "whisper v7"}
@@ -166,7 +166,7 @@ CHECKS: list[tuple[Said, object]] = [
 
 @pytest.mark.parametrize(("said", "result"), CHECKS)
 def test_checks(said: Said, result: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serai_nomad.session.PATIENCE_S", 0.0)
+    monkeypatch.setattr("serai_nomad.agent.session.PATIENCE_S", 0.0)
     with StandIn(lambda _: said) as agent, talking(agent) as api:
         if isinstance(result, type) and issubclass(result, Exception):
             with pytest.raises(result):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from serai.domain.errors import Invalid, NotFound
-from serai_nomad.bundle_contents import MOST_FILES, BundleContents, read_contents
+from serai_nomad.job.bundle_contents import MOST_FILES, BundleContents, read_contents
 
 TEXT = b"six==1.17\n"
 KEY = hashlib.sha256(TEXT).hexdigest()

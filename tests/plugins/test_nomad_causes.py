@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from serai_nomad.causes import Surroundings, find_cause
-from serai_nomad.task_states import read_tasks
+from serai_nomad.state.causes import Surroundings, find_cause
+from serai_nomad.state.task_states import read_tasks
 from tests.plugins.nomad_stubs import Json, event, restarting, stub, task, terminated
 
 AROUND = Surroundings("node n1", {"server": "512 MiB", "install": "256 MiB"})

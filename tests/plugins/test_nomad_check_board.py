@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from serai_nomad.check_board import STRIKES, CheckBoard, has_passed
-from serai_nomad.check_turns import CHECKS, EAGER_S, PROBES
 from serai_nomad.facts import Json, Remembered
-from serai_nomad.memory_file import MemoryFile
+from serai_nomad.watch.check_board import STRIKES, CheckBoard, has_passed
+from serai_nomad.watch.check_turns import CHECKS, EAGER_S, PROBES
+from serai_nomad.watch.memory_file import MemoryFile
 
 CALM_S = 5.0
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

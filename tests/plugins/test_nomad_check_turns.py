@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from serai_nomad.check_turns import CHECKS, EAGER_S, PROBES, Lane, Mood, Turns
+from serai_nomad.watch.check_turns import CHECKS, EAGER_S, PROBES, Lane, Mood, Turns
 
 CALM_S = 5.0
 NEW, EAGER, CALM = Mood

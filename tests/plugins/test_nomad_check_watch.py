@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 import pytest
 
 from serai.domain.errors import SchedulerUnavailable
-from serai_nomad.check_board import CheckBoard
-from serai_nomad.check_turns import CHECKS, PROBES
-from serai_nomad.check_watch import CheckWatch
 from serai_nomad.facts import Json, Remembered
+from serai_nomad.watch.check_board import CheckBoard
+from serai_nomad.watch.check_turns import CHECKS, PROBES
+from serai_nomad.watch.check_watch import CheckWatch
 from tests.waiting import eventually
 
 GOOD: Json = {"c": {"Status": "success", "Timestamp": 1}}

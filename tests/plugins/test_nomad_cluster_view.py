@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from serai.domain.errors import SchedulerError
-from serai_nomad.cluster_view import ClusterView
+from serai_nomad.place.cluster_view import ClusterView
 from tests.plugins.nomad_stand_in import Heard, Said, StandIn, talking
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serai.domain.errors import Invalid
-from serai_nomad.constraints import Constraint, parse_affinity, parse_attribute, parse_constraint
+from serai_nomad.job.constraints import Constraint, parse_affinity, parse_attribute, parse_constraint
 
 CLASS, RACK = "${node.class}", "${meta.rack}"
 READ = [

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from serai_nomad import events
-from serai_nomad.event_news import NodeMemory, derive_news
-from serai_nomad.events import Connected, Disconnected, Event, EventStream, JobChanged, NodeChanged
+from serai_nomad.agent import events
+from serai_nomad.agent.event_news import NodeMemory, derive_news
+from serai_nomad.agent.events import Connected, Disconnected, Event, EventStream, JobChanged, NodeChanged
 from tests.plugins.nomad_stand_in import Heard, Said, StandIn, talking
 from tests.waiting import eventually
 
@@ -152,7 +152,7 @@ def test_a_stream_that_is_silent_about_nodes_does_without_them() -> None:
 def test_a_denied_stream_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     """Denied is HTTP 200 without a byte, and the end of it after a while."""
     script = Script([], [b""], [], [b""], [], [b"{}\n"])
-    with caplog.at_level(logging.INFO, "serai_nomad.events"):
+    with caplog.at_level(logging.INFO, "serai_nomad.agent.events"):
         found, heard = follow(script, 1)
     assert found == [Connected(has_nodes=False)] and len(heard) == 6
     assert sum("lacks list-jobs" in record.message for record in caplog.records) == 1
@@ -161,7 +161,7 @@ def test_a_denied_stream_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_an_agent_that_is_away_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     down = Said(503, "")
-    with caplog.at_level(logging.INFO, "serai_nomad.events"):
+    with caplog.at_level(logging.INFO, "serai_nomad.agent.events"):
         found, heard = follow(Script(down, down, down, [b"{}\n"]), 1)
     assert found == [Connected()] and len(heard) == 4
     assert sum(record.levelno == logging.WARNING for record in caplog.records) == 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serai.domain.observation import Verdict
 from serai_nomad.facts import ClusterFacts
-from serai_nomad.fit import derive_fit, explain_refusal, read_plan
+from serai_nomad.place.fit import derive_fit, explain_refusal, read_plan
 from tests.plugins.nomad_rooms import HERE, hold, make_job, make_node
 
 A100 = {"Name": "gpu", "Count": 1}

@@ -9,7 +9,7 @@ import pytest
 
 from serai.domain.reasons import CATALOGUE
 from serai_nomad.facts import ClusterFacts, Holding, NodeFacts
-from serai_nomad.funnel import explain_placement
+from serai_nomad.place.funnel import explain_placement
 from tests.plugins.nomad_rooms import HERE, hold, make_job, make_node
 
 MODEL = {"LTarget": "${device.model}", "Operand": "regexp", "RTarget": "(?i)A100"}
@@ -205,7 +205,7 @@ def test_the_funnel_counts_the_nodes_that_are_left() -> None:
         ("with room", 0),
     )
     plain = explain_placement(make_job(memory=10**6), {}, ClusterFacts(nodes))
-    assert plain.funnel == (("in the node pool default", 6), ("that could hold it", 0)), "after none, there are no steps"
+    assert plain.funnel == (("in the node pool default", 6), ("that could hold it", 0)), "after none comes no step"
 
 
 # Nomad's own words, where nodes do not explain it

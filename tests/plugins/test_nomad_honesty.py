@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from serai.domain.observation import Observation, Phase
 from serai.domain.reasons import CATALOGUE
 from serai_nomad.facts import JobFacts, Remembered
-from serai_nomad.observation import derive_observation
+from serai_nomad.state.observation import derive_observation
 from tests.plugins.nomad_stubs import DEFINITION, facts
 from tests.plugins.nomad_truth import load_recording, look_at, make_facts, read_truths
 

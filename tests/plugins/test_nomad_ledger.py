@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from serai.domain.errors import SchedulerError
-from serai_nomad.ledger import Ledger
-from serai_nomad.places import Places
+from serai_nomad.watch.ledger import Ledger
+from serai_nomad.watch.places import Places
 from tests.plugins.nomad_stand_in import StandIn, talking
 from tests.plugins.nomad_tables import OURS, Tables
 

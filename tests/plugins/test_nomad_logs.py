@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from serai.domain.errors import Invalid, NotFound, SchedulerUnavailable
 from serai.domain.observation import LogLine, Stream
-from serai_nomad import log_lines
-from serai_nomad.log_frames import parse_frames
-from serai_nomad.log_lines import RawLine, split_lines
-from serai_nomad.log_position import CHANNELS, LogFile, Position, decode_cursor
-from serai_nomad.logs import LogReader, LogSource, make_source
+from serai_nomad.record import log_lines
+from serai_nomad.record.log_frames import parse_frames
+from serai_nomad.record.log_lines import RawLine, split_lines
+from serai_nomad.record.log_position import CHANNELS, LogFile, Position, decode_cursor
+from serai_nomad.record.logs import LogReader, LogSource, make_source
 from tests.plugins.nomad_log_folder import BEGUN_AT, Folder
 from tests.plugins.nomad_stand_in import Said, StandIn, talking
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from serai.domain.observation import OTHER, NodeStatus
-from serai_nomad.asks import Ask, DeviceAsk, VolumeAsk, parse_ask
-from serai_nomad.capacity import derive_capacity, find_status
-from serai_nomad.conditions import Constraint, does_group_meet, does_node_meet
-from serai_nomad.device_attributes import compare, read_attribute, read_literal
-from serai_nomad.devices_match import GONE, complete_groups, does_group_match
 from serai_nomad.facts import ClusterFacts, DeviceGroup, DeviceInstance
-from serai_nomad.nodes import find_unread, parse_cluster, parse_detail, parse_holding, parse_node
+from serai_nomad.place.asks import Ask, DeviceAsk, VolumeAsk, parse_ask
+from serai_nomad.place.capacity import derive_capacity, find_status
+from serai_nomad.place.conditions import Constraint, does_group_meet, does_node_meet
+from serai_nomad.place.device_attributes import compare, read_attribute, read_literal
+from serai_nomad.place.devices_match import GONE, complete_groups, does_group_match
+from serai_nomad.place.nodes import find_unread, parse_cluster, parse_detail, parse_holding, parse_node
 from tests.plugins.nomad_rooms import GIB, hold, load_cluster, load_recorded, make_job, make_node
 
 # the recording

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serai_nomad.observation import derive_observation
+from serai_nomad.state.observation import derive_observation
 from tests.plugins.nomad_truth import (
     Truth,
     fates,

@@ -10,14 +10,14 @@ import pytest
 
 from serai.domain.errors import SchedulerError
 from serai.domain.observation import Phase
-from serai_nomad.check_board import CheckBoard
-from serai_nomad.check_turns import CHECKS, PROBES
-from serai_nomad.check_watch import CheckWatch
-from serai_nomad.evidence import Evidence
 from serai_nomad.facts import ClusterFacts, Json
-from serai_nomad.ledger import Ledger
-from serai_nomad.observer import Observer
-from serai_nomad.places import Places
+from serai_nomad.watch.check_board import CheckBoard
+from serai_nomad.watch.check_turns import CHECKS, PROBES
+from serai_nomad.watch.check_watch import CheckWatch
+from serai_nomad.watch.evidence import Evidence
+from serai_nomad.watch.ledger import Ledger
+from serai_nomad.watch.observer import Observer
+from serai_nomad.watch.places import Places
 from tests.plugins.nomad_stand_in import StandIn, talking
 from tests.plugins.nomad_tables import OURS, Tables
 

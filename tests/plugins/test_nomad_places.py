@@ -8,9 +8,9 @@ import pytest
 
 from serai.domain.errors import NotFound
 from serai_nomad.facts import ClusterFacts, DeviceGroup, DeviceInstance, Json, NodeFacts
-from serai_nomad.healing import blocked_on_devices, has_healed, healthy_devices
-from serai_nomad.ledger import KnownJob
-from serai_nomad.places import Place, Places, derive_place
+from serai_nomad.watch.healing import blocked_on_devices, has_healed, healthy_devices
+from serai_nomad.watch.ledger import KnownJob
+from serai_nomad.watch.places import Place, Places, derive_place
 
 
 def allocation(id: str = "a1", **fields: Any) -> Json:

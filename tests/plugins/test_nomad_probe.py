@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from serai_nomad.check_board import has_passed
-from serai_nomad.probe import is_silent, probe_tcp
+from serai_nomad.watch.check_board import has_passed
+from serai_nomad.watch.probe import is_silent, probe_tcp
 from tests.ports import free_port
 
 

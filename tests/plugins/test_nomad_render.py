@@ -17,14 +17,14 @@ from serai.domain.manifest import parse_manifest
 from serai.domain.observation import Workload
 from serai.domain.quantity import Cpu
 from serai.domain.spec import Gpu, Resources
-from serai_nomad.bundle_contents import BundleContents
-from serai_nomad.devices import make_device
-from serai_nomad.links import escape_markdown, make_ui
+from serai_nomad.job.bundle_contents import BundleContents
+from serai_nomad.job.devices import make_device
+from serai_nomad.job.links import escape_markdown, make_ui
+from serai_nomad.job.overlay import has_check
+from serai_nomad.job.render import RenderFacts, render_job
+from serai_nomad.job.resources import disk_mb, make_resources
+from serai_nomad.job.secrets import make_variable_items
 from serai_nomad.names import ATTEMPTS, DEPLOYMENT, DIGEST, MANAGED, PROBE, VERSION
-from serai_nomad.overlay import has_check
-from serai_nomad.render import RenderFacts, render_job
-from serai_nomad.resources import disk_mb, make_resources
-from serai_nomad.secrets import make_variable_items
 from serai_nomad.settings import BundleDriver, ImageDriver, NomadSettings
 from tests.plugins.nomad_workloads import (
     BUNDLE,

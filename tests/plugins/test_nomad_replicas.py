@@ -8,7 +8,7 @@ import pytest
 
 from serai.domain.observation import Observation, Phase, Replica
 from serai_nomad.facts import JobFacts, Remembered
-from serai_nomad.observation import derive_observation
+from serai_nomad.state.observation import derive_observation
 from tests.plugins.nomad_stubs import (
     DEFINITION,
     REFUSED,

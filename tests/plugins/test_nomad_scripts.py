@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from serai_nomad.bundle_contents import BundleContents
-from serai_nomad.install_script import make_arguments as make_install_arguments
-from serai_nomad.install_script import make_install_script
-from serai_nomad.start_script import NO_BUNDLE, NO_COMMAND, NO_ENVIRONMENT, make_arguments, make_start_script
+from serai_nomad.exit_codes import NO_BUNDLE, NO_COMMAND, NO_ENVIRONMENT
+from serai_nomad.job.bundle_contents import BundleContents
+from serai_nomad.job.install_script import make_arguments as make_install_arguments
+from serai_nomad.job.install_script import make_install_script
+from serai_nomad.job.start_script import make_arguments, make_start_script
 
 # Instead of the real uv: makes an "environment" at once, and writes down what it was asked.
 UV = """#!/bin/sh

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from serai.domain.errors import Conflict, Invalid, NotFound, SchedulerError, SchedulerUnavailable
-from serai_nomad import session
-from serai_nomad.api import NomadApi
-from serai_nomad.connection_errors import NoAnswer
+from serai_nomad.agent import session
+from serai_nomad.agent.api import NomadApi
+from serai_nomad.agent.connection_errors import NoAnswer
 from serai_nomad.settings import NomadSettings
 from tests.plugins.nomad_stand_in import Heard, Said, StandIn, talking
 from tests.ports import free_port

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from serai.domain.errors import SchedulerError
-from serai_nomad.overlay import overlay_template
-from serai_nomad.template import load_template, make_variables
+from serai_nomad.job.overlay import overlay_template
+from serai_nomad.job.template import load_template, make_variables
 from tests.plugins.nomad_workloads import BUNDLE, CASES, EXEC, PARSED, PARSED_FOR, TEMPLATE, make_whisper
 
 Json = dict[str, Any]

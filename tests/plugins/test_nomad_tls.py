@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from serai.domain.errors import SchedulerUnavailable
-from serai_nomad.api import NomadApi
-from serai_nomad.events import Connected, Disconnected, EventStream
+from serai_nomad.agent.api import NomadApi
+from serai_nomad.agent.events import Connected, Disconnected, EventStream
 from serai_nomad.settings import NomadSettings, Tls
 from tests.plugins.certificates import Authority, make_server_context
 from tests.plugins.nomad_stand_in import Said, StandIn, talking

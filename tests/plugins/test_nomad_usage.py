@@ -11,7 +11,7 @@ import pytest
 
 from serai.domain.observation import GpuUsage, Usage
 from serai_nomad.facts import NodeFacts
-from serai_nomad.usage import Limits, derive_limits, derive_usage, explain_unpublished, is_unpublished
+from serai_nomad.record.usage import Limits, derive_limits, derive_usage, explain_unpublished, is_unpublished
 
 RECORDED = json.loads((Path(__file__).parent / "nomad_recordings" / "24-stats.json").read_text())["drivers"]
 SLOW = "publish_allocation_metrics=true, collection_interval 5s"

@@ -8,7 +8,7 @@ import pytest
 
 from serai.domain.observation import Observation
 from serai_nomad.facts import ClusterFacts, JobFacts, NodeFacts
-from serai_nomad.observation import derive_observation
+from serai_nomad.state.observation import derive_observation
 from tests.plugins.nomad_stubs import Json, after, check, evaluation, event, facts, stub, task, terminated, text_of
 
 FULL = {"NodesEvaluated": 2, "NodesExhausted": 2, "NodesInPool": 2, "DimensionExhausted": {"memory": 2}}

@@ -1,0 +1,1 @@
+"""Speaks HTTP to Nomad: calls, errors, addresses, certificates, the event stream."""

@@ -1,0 +1,1 @@
+"""Makes Nomad jobs of workloads, and writes them."""

@@ -1,0 +1,1 @@
+"""Reads what replicas leave behind: logs and statistics."""

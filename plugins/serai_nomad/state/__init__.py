@@ -1,0 +1,1 @@
+"""Translates what Nomad says of a job into an observation. Pure."""
