@@ -38,6 +38,7 @@ class Parts:
     api: NomadApi
     pool: ThreadPoolExecutor
     probing: ThreadPoolExecutor
+    metering: ThreadPoolExecutor
     submission: Submission
     observer: Observer
     hints: Hints
@@ -55,8 +56,8 @@ class Parts:
         self.hints.close()
         self.watch.close()
         self.listening.close()
-        self.probing.shutdown(wait=True, cancel_futures=True)
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self.probing, self.metering, self.pool):
+            pool.shutdown(wait=True, cancel_futures=True)
         self.api.close()
 
 
@@ -69,6 +70,7 @@ def make_parts(api: NomadApi, settings: NomadSettings, context: PluginContext) -
     # One connection is the event stream's, and some are for the calls of people.
     pool = ThreadPoolExecutor(max(1, settings.connections // 2), thread_name_prefix="nomad")
     probing = ThreadPoolExecutor(PROBES_AT_ONCE, thread_name_prefix="nomad-probe")
+    metering = ThreadPoolExecutor(max(1, settings.connections // 8), thread_name_prefix="nomad-meter")
     lanes = {PROBES: (probing, PROBES_AT_ONCE), CHECKS: (pool, max(1, settings.connections // 4))}
     instance = load_instance(context.data_dir, settings.instance)
     hints, places, cluster = Hints(), Places(api.allocation), ClusterView(api, pool)
@@ -85,11 +87,12 @@ def make_parts(api: NomadApi, settings: NomadSettings, context: PluginContext) -
         api=api,
         pool=pool,
         probing=probing,
+        metering=metering,
         submission=Submission(api, instance, rendering.render, rendering.secrets),
         observer=observer,
         hints=hints,
         logbook=logbook,
-        meter=Meter(api, ledger, places, cluster, pool),
+        meter=Meter(api, ledger, places, cluster.get_if_possible, metering),
         fitting=Fitting(api, rendering, cluster),
         watch=watch,
         listening=Listening(api, EventStream(api), observer, ledger, cluster, hints),
