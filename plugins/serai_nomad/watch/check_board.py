@@ -3,7 +3,7 @@
 Nomad tells a check's result only to who asks the replica's client, one call a replica, and no event says that it has
 changed; a port is probed by Serai itself (probe.py). So replicas on their way to ready and those in doubt are asked
 often, ready ones in turns, and both within a budget of asks a second, one for probes and one for Nomad's checks
-(check_turns.py): of 3,000 ready replicas each is probed four times a minute, or Nomad asked about it once, while the
+(check_turns.py): of 3,000 ready replicas each is probed twice a minute, or Nomad asked about it once, while the
 gateways, which feel a broken one with the next request, route around it. Probing HTTP paths ourselves, too, was
 rejected: Nomad's check runs on the replica's own node, goes on while we are away, and is what people see in Nomad.
 """
