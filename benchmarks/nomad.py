@@ -5,8 +5,8 @@
 Bars (product): a change visible within 1 s, a full look within 2 s and without reading what has not changed, no more
 connections than the setting allows. The limits in the same run: Nomad's own time for the lists that hold it all, the
 event as a reader of the bare stream gets it, and a poller that asks for each job, its allocations and evaluations.
-The agent is real, its replicas are mocks, their ports are opened by the benchmark (see nomad_fleet.py). About three
-minutes on two cores, most of which Nomad takes to place the replicas. Needs `nomad` on PATH, with its mock driver.
+The agent is real, its replicas are mocks, their ports are opened by the benchmark (see nomad_fleet.py). Most of the
+time, which is minutes, Nomad takes to place the replicas. Needs `nomad` on PATH, with its mock driver.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from .places import Places
 log = logging.getLogger(__name__)
 
 
-# So many replicas are measured at a time (2 ms of the processor each); where there are more, each has its turn less often.
+# So many replicas are measured at a time, each at 2 ms of the processor; of more, each has its turn less often.
 AT_MOST = 300
 
 
