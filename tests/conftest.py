@@ -9,7 +9,7 @@ from hypothesis import settings
 settings.register_profile("serai", deadline=None)
 settings.load_profile("serai")
 
-# Tests of whole processes, real agents and a real browser share a noisy machine with others. One that fails is run again,
+# Tests of whole processes, real agents and a real browser share a noisy machine. One that fails is run once more,
 # and the run's last lines name it: a fault of the code fails twice, and a test that is named often is a bad one.
 TRIED_TWICE = ("browser", "nomad", "slow")
 
