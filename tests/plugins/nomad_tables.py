@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 from urllib.parse import unquote
@@ -25,6 +26,7 @@ class Tables:
         self.versions: dict[str, list[Json]] = {}
         self.asked: Counter[str] = Counter()
         self.broken = ""
+        self.listed = 0  # rows of allocations that were handed out in lists
 
     # what may happen
 
@@ -108,14 +110,19 @@ class Tables:
             case ["jobs"]:
                 return [{k: v for k, v in job.items() if k != "TaskGroups"} for job in self.jobs.values()]
             case ["jobs", "statuses"]:
+                named = {each["ID"] for each in heard.json["Jobs"]} if heard.method == "POST" else set(self.jobs)
                 return [
                     {"ID": id, "Version": job["Version"], "GroupCountSum": job["TaskGroups"][0]["Count"]}
                     for id, job in self.jobs.items()
+                    if id in named
                 ]
             case ["allocations"]:
                 left_out = {"TaskStates"} if heard.query.get("task_states") == ["false"] else set()
                 left_out |= set() if "resources" in heard.query else {"AllocatedResources"}
-                return [{k: v for k, v in row.items() if k not in left_out} for row in self.allocations.values()]
+                wanted = re.compile(self._read_filter(heard))
+                found = [row for row in self.allocations.values() if wanted.search(row["JobID"])]
+                self.listed += len(found) if "per_page" not in heard.query else 0
+                return [{k: v for k, v in row.items() if k not in left_out} for row in found]
             case ["evaluations"]:
                 return [row for row in self.evaluations.values() if row["Status"] in {"blocked", "pending"}]
             case ["job", id]:
@@ -129,6 +136,11 @@ class Tables:
             case ["allocation", id]:
                 return self.allocations.get(id)
         return None
+
+    def _read_filter(self, heard: Heard) -> str:
+        match = re.fullmatch(r'JobID matches "(.*)"', heard.query.get("filter", ['JobID matches ""'])[0])
+        assert match, f"no filter that Nomad is known to take: {heard.query}"
+        return match[1]
 
     def take_asked(self) -> Counter[str]:
         """Return what was asked since the last call."""

@@ -102,6 +102,22 @@ def test_many_that_moved_are_read_in_bulk_and_the_short_ones_closely(tables: Tab
     assert not ledger.sweep()
 
 
+def test_where_more_than_a_few_but_not_most_moved_the_lists_name_them(tables: Tables, ledger: Ledger) -> None:
+    fill(tables, 300)
+    ledger.sweep()
+    again = {"server": {"State": "running", "Restarts": 1}}
+    for number in range(130):
+        tables.update(f"a{number}", TaskStates=again)
+    tables.take_asked()
+    tables.listed = 0
+    ledger.sweep()
+    assert tables.take_asked() == INDEXES | {"jobs": 1, "evaluations": 1, "allocations": 3, "jobs/statuses": 1}
+    assert tables.listed == 300 + 130, "stubs of all, and all about those that moved"
+    restarts = [job.allocations[0]["TaskStates"]["server"]["Restarts"] for job in ledger.jobs()]
+    assert restarts == [1] * 130 + [0] * 170
+    assert not ledger.sweep()
+
+
 def test_more_than_a_few_to_refresh_are_compared_instead(tables: Tables, ledger: Ledger) -> None:
     fill(tables, 45)
     ledger.sweep()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
@@ -18,8 +19,12 @@ from .places import Places
 
 log = logging.getLogger(__name__)
 
-# Changed jobs are read one by one up to this share of all, or so many; more cost less in bulk, whole lists at a time.
-FEW_SHARE, FEW = 1 / 20, 5
+# Up to so many changed jobs are read one by one; more cost less in lists, which name them as long as they are not most.
+FEW = 10
+# To compare everything costs as much as to read this share of it job by job.
+FEW_SHARE = 1 / 20
+IDS_IN_FILTER = 100
+_PLAIN = re.compile(r"[A-Za-z0-9-]+")
 OPEN = frozenset({"blocked", "pending"})
 _IS_OPEN = 'Status == "blocked" or Status == "pending"'
 _TABLES = ("jobs", "allocations", "evaluations")
@@ -112,13 +117,10 @@ class Ledger:
     def refresh(self, ids: Collection[str]) -> None:
         """Read some jobs again."""
         with self._reading:
-            if self._are_many(ids):
+            if len(ids) > max(FEW, len(self._known) * FEW_SHARE):
                 self.sweep()
             else:
                 self._read_each(ids)
-
-    def _are_many(self, ids: Collection[str]) -> bool:
-        return len(ids) > max(FEW, FEW_SHARE * len(self._known))
 
     def _find_moved(self, stubs: Mapping[str, Json], opened: defaultdict[str, list[Json]]) -> list[str]:
         allocations = _by_job(self._api.list_allocations(task_states=False).rows, stubs)
@@ -132,18 +134,31 @@ class Ledger:
             or known.marks != _marks(allocations, evaluations)
         )
 
-    def _read(self, moved: Collection[str], stubs: Mapping[str, Json], opened: Mapping[str, list[Json]]) -> None:
-        if not self._are_many(moved):
+    def _read(self, moved: Sequence[str], stubs: Mapping[str, Json], opened: Mapping[str, list[Json]]) -> None:
+        if len(moved) <= FEW:
             self._read_each(moved)
             return
-        statuses = {row["ID"]: row for row in self._api.job_statuses().rows}
-        rows = _by_job(self._api.list_allocations(resources=True).rows, stubs)
+        statuses = {row["ID"]: row for row in self._list_statuses(moved, stubs)}
+        rows = _by_job(self._list_rows(moved, stubs), stubs)
         for id in moved:
             self._places.note(rows[id])
             if id in statuses:
                 self._keep(_with_rows(_make_listed(stubs[id], statuses[id]), rows[id], opened[id]))
         unlisted = [id for id in moved if id not in statuses]  # before Nomad 2.0.4 some are left out
         self._read_each(unlisted + [id for id in moved if id in statuses and self._known[id].needs_more])
+
+    def _list_statuses(self, moved: Collection[str], stubs: Mapping[str, Json]) -> Iterable[Json]:
+        are_most = len(moved) > len(stubs) / 2
+        return self._api.job_statuses(None if are_most else moved).rows
+
+    def _list_rows(self, moved: Sequence[str], stubs: Mapping[str, Json]) -> Iterator[Json]:
+        """Yield the allocations of these jobs, with resources, by as few calls as their ids fit into."""
+        if len(moved) > len(stubs) / 2 or not all(map(_PLAIN.fullmatch, moved)):
+            yield from self._api.list_allocations(resources=True).rows
+            return
+        for first in range(0, len(moved), IDS_IN_FILTER):
+            names = "|".join(moved[first : first + IDS_IN_FILTER])
+            yield from self._api.list_allocations(resources=True, filter=f'JobID matches "^({names})$"').rows
 
     def _read_each(self, ids: Collection[str]) -> None:
         for id, job in zip(ids, self._pool.map(self._read_whole, ids), strict=True):
