@@ -27,6 +27,7 @@ _EXAMPLES = (
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "1f0c2a7e"),
     (re.compile(r"\bsha256:[0-9a-f]{64}\b"), "sha256:1f0c2a7e"),
     (re.compile(r"(?<= after a pause of )[\d.]+ s"), "5 s"),
+    (re.compile(r"\b([a-z-]+)-v\d+\b"), r"\1-v1"),
     (re.compile(r"(?<= layers, )[\d.]+MiB"), "9.54MiB"),
     (re.compile(r"(?<=Nomad denied )GET /v1/[a-z/]+"), "GET /v1/jobs"),
 )

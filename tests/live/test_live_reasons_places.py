@@ -104,9 +104,9 @@ def holder(bench: Witness) -> Iterator[str]:
 
 def test_what_others_have(bench: Witness, holder: str) -> None:
     cases = [
-        ("gpu-taken", gpus(1, T4), "gpu-taken", ("none of 1 is free: held by whisper-v1 (1)",)),
-        ("memory-now", {"resources": {"memory": "2GiB"}}, "no-capacity", ("1 GiB of 4 GiB", "whisper-v1 (3 GiB)")),
-        ("cpu-now", {"resources": {"cpu": "2000MHz", "memory": "64MiB"}}, "no-capacity", ("2000 MHz", "whisper-v1")),
+        ("gpu-taken", gpus(1, T4), "gpu-taken", (f"none of 1 is free: held by {holder} (1)",)),
+        ("memory-now", {"resources": {"memory": "2GiB"}}, "no-capacity", ("1 GiB of 4 GiB", f"{holder} (3 GiB)")),
+        ("cpu-now", {"resources": {"cpu": "2000MHz", "memory": "64MiB"}}, "no-capacity", ("2000 MHz", holder)),
     ]
     for name, asked, code, words in cases:
         job = bench.submit(name, **asked)
@@ -124,7 +124,7 @@ def test_a_port_that_is_taken(bench: Witness) -> None:
     bench.await_running(first, 2)
     second = bench.submit("port", port=port)
     bench.know_blocked(second)
-    bench.hear(second, "port-taken", f"Port {port} is in use", "by bert-v1 on ")
+    bench.hear(second, "port-taken", f"Port {port} is in use", f"by {first} on ")
     bench.end(first, second)
 
 
@@ -190,5 +190,11 @@ def test_a_device_plugin_that_is_dead(bench: Witness, small: Agent) -> None:
         if "serai_gpu" in process.cmdline():
             process.kill()
     job = bench.submit("gpu-plugin-dead", **gpus(1, T4))
-    bench.know_event(job, "Task hook failed")
-    bench.hear(job, "gpu-unhealthy", "evice plugin on node ", "does not hand out the nvidia/gpu/T4")
+    bench.know(lambda: any(row["ClientStatus"] == "failed" for row in bench.rows(job)))
+    bench.hear(
+        job,
+        "gpu-unhealthy",
+        "evice plugin on node ",
+        "does not hand out the nvidia/gpu/T4",
+        "no such file or directory.",
+    )

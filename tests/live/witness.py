@@ -25,6 +25,7 @@ from tests.waiting import eventually
 
 Json = dict[str, Any]
 WITHIN_S = 5.0
+NEXT = "; try 2 starts at "  # what follows a cause until the next try
 _QUICK = {"bundle_driver": "raw_exec", "drivers": ["exec"], "shutdown_delay": "0s", "reserve_cores": False}
 
 
@@ -38,15 +39,23 @@ class Witness:
     sentences: Sentences
     bundles: BundleServer
     known_at: float = 0.0
-    told: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
 
     def submit(self, name: str, count: int = 1, **manifest: Any) -> str:
-        """Submit a version of the manifest and return its job's id."""
+        """Submit a version of the manifest and return its job's id. A test that is run again gets another version."""
+        if number := self.versions.get(name, 0):
+            self.await_end(f"{name}-v{number}")
+        self.versions[name] = number + 1
+        return self.scale(name, count, **manifest)
+
+    def scale(self, name: str, count: int, **manifest: Any) -> str:
+        """Submit the newest version again, with another count."""
+        number = self.versions[name]
         parts = parse_manifest({"command": ["/bin/sleep", "3600"], "drain_timeout": "1s"} | manifest, name)
-        env = {"SERAI_DEPLOYMENT": name, "SERAI_VERSION": "1", **parts.secrets}
-        self.scheduler.submit(Workload(f"{name}-v1", name, 1, parts.spec, f"{name}-1", count, env))
+        env = {"SERAI_DEPLOYMENT": name, "SERAI_VERSION": str(number), **parts.secrets}
+        self.scheduler.submit(Workload(f"{name}-v{number}", name, number, parts.spec, f"{name}-{number}", count, env))
         self.known_at = time.monotonic()
-        return f"{name}-v1"
+        return f"{name}-v{number}"
 
     def end(self, *jobs: str) -> None:
         """Stop jobs; `await_end` tells when others have their room."""
@@ -133,8 +142,7 @@ class Witness:
                     and all(word in reason.text for word in words)
                     and (not log or log in reason.log)
                 ):
-                    self.told[job] = time.monotonic() - self.known_at
-                    self.sentences.take(scenario or job.removesuffix("-v1"), reason, is_ours)
+                    self.sentences.take(scenario or job.rpartition("-v")[0], reason, is_ours)
                     return reason
             time.sleep(0.05)
         raise AssertionError(f"{job}: no {code} with {words}, {log!r} within {WITHIN_S} s; said was {reasons_of(seen)}")
