@@ -3,7 +3,7 @@
 The requests are POSTs, which no gateway sends twice: none may be in flight to a replica that ends.
 
 Every deployment has two replicas with a GPU each. Beside the old version a new one fits as a whole on L4, by half on
-A100 and A30 (three each), and not at all on T4, V100 and P4 (two each). Deployments that do not share a model are
+A100 and A30 (three each), and not at all on T4, V100, P4 and K80 (two each). Deployments that do not share a model are
 handed over at the same time, as on any cluster.
 """
 
@@ -31,7 +31,7 @@ from tests.waiting import eventually
 
 pytestmark = [pytest.mark.xdist_group("nomad-handover"), pytest.mark.slow]
 
-MODELS = ["L4:12", "A100-40GB:3", "A30:3", "T4:2", "V100-16GB:2", "P4:2"]
+MODELS = ["L4:12", "A100-40GB:3", "A30:3", "T4:2", "V100-16GB:2", "P4:2", "K80:2"]
 MANIFEST = """
 replicas: 2
 handover: {handover}
@@ -49,7 +49,7 @@ NEVER_LISTENS = "import time; time.sleep(60)"
 def serai(nomad: Path) -> Iterator[NomadInstallation]:
     with ExitStack() as stack:
         folder = stack.enter_context(make_folder("handover"))
-        sizes = [f"{model}:8GiB" if model.startswith(("A30", "P4")) else model for model in MODELS]
+        sizes = [f"{model}:8GiB" if model.startswith(("A30", "P4", "K80")) else model for model in MODELS]
         plugin = {"mode": "simulated", "node": "n", "control": str(folder / "control"), "models": sizes}
         options = {"exec": False, "plugin_dir": install(folder / "plugins").parent, "plugins": {"serai-gpu": plugin}}
         agent = stack.enter_context(make_dev_agent(folder / "agent", nomad, **options))
@@ -188,6 +188,18 @@ def wait_where_overlap_does_not_fit(trial: Trial) -> None:
     assert trial.handings == ["overlap"]
 
 
+def keep_the_old_version_where_stopping_it_would_not_help(trial: Trial) -> None:
+    with trial.under_load():
+        old = trial.ready(1)
+        trial.gpu = f"3 x {trial.gpu}"
+        trial.deploy(SECOND)
+        eventually(lambda: trial.version(2)["reason"]["code"] == "gpu-missing", 10, 0.05)
+        time.sleep(2)
+        assert (trial.ready(1), trial.version(1)["state"], trial.version(2)["state"]) == (old, "running", "preparing")
+        trial.see_answers("1")
+    assert trial.handings == ["overlap"]
+
+
 def go_back_to_the_old_version(trial: Trial, code: str, reason: str, mode: str) -> None:
     with trial.under_load(fails=True):
         old = trial.ready(1)
@@ -209,6 +221,7 @@ def test_a_new_version_takes_over(serai: NomadInstallation, tmp_path: Path) -> N
         lambda: roll_where_half_of_it_fits(Trial(serai, tmp_path / "half", "A100")),
         lambda: replace_where_nothing_is_spare(Trial(serai, tmp_path / "none", "T4")),
         lambda: wait_where_overlap_does_not_fit(Trial(serai, tmp_path / "patient", "V100", "overlap")),
+        lambda: keep_the_old_version_where_stopping_it_would_not_help(Trial(serai, tmp_path / "greedy", "K80")),
     )
 
 
