@@ -36,7 +36,9 @@ class Configuration:
     gateway_url: str = _setting("", "Address under which callers reach the gateway, if it is another one.")
     server_url: str = _setting("", "Address under which people and gateways reach the server, if it is another one.")
     gateway_engine: str = _setting(
-        "auto", "What carries requests: haproxy, asyncio, or auto: HAProxy 2.8 or newer where there is one.", "engine"
+        "asyncio",
+        "What carries requests: asyncio, haproxy, or auto: HAProxy 2.8 or newer where there is one.",
+        "engine",
     )
     domain: str = _setting("localhost", "Requests to the host <deployment>.<domain> are routed by host.")
     database: str = _setting("", "sqlite:///path or postgresql://...; by default a file in the data folder.")
