@@ -36,7 +36,7 @@ def metrics(
     clock: str,
     system: bool,
 ) -> None:
-    """Show how many requests came, and how long they took; or, with --system, what the replicas used.
+    """Show how many requests came and how long they took, or what replicas used.
 
     Counts, averages and maxima are exact, percentiles within 1 %."""
     params = {
