@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from serai.domain.deployment import HandoverMode, Progress, Stage
 from serai.domain.errors import SchedulerError, SchedulerUnavailable
 from serai.domain.observation import Observation
 from serai.plugin.testing.fakes import FakeClock, FakeScheduler
+from serai.reconcile.views import Freshness, make_view
+from tests.domain.situations import NOW, make_situation, make_version
 from tests.reconcile.world import World
 
 
@@ -101,3 +104,26 @@ def test_a_server_that_never_observed_says_why(tmp_path: Path) -> None:
     world.tick(2)
     assert (world.states(), world.reason(1)) == ({1: "running"}, "permission-denied")
     world.close()
+
+
+READY, STARTING = Progress(Stage.READY, NOW), Progress(Stage.STARTING, NOW)
+
+
+@pytest.mark.parametrize(
+    ("active", "incumbent", "states"),
+    [
+        (READY, None, {2: "running", 1: "stopped"}),
+        (STARTING, None, {2: "preparing", 1: "stopped"}),
+        (STARTING, READY, {2: "preparing", 1: "running"}),
+        (READY, READY, {2: "preparing", 1: "running"}),
+        (READY, STARTING, {2: "running", 1: "preparing"}),
+        (STARTING, STARTING, {2: "preparing", 1: "preparing"}),
+    ],
+)
+def test_one_version_at_most_is_remembered_as_running(
+    active: Progress, incumbent: Progress | None, states: dict[int, str]
+) -> None:
+    versions = [make_version(1, progress=incumbent), make_version(2, progress=active)]
+    situation = make_situation(2, 1 if incumbent else None, versions=versions, handing=HandoverMode.ROLLING)
+    view = make_view(situation, NOW, 0, Freshness.NEVER)
+    assert {each.version.number: each.status.state.value for each in view.versions} == states

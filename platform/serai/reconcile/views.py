@@ -99,7 +99,14 @@ def _remembered_status(situation: Situation, version: Version, doubt: Reason | N
     """Return what the database remembers: nothing has been observed since the server's start."""
     deployment = situation.deployment
     if version.number in {deployment.active, deployment.incumbent}:
-        was_ready = version.progress is not None and version.progress.stage is Stage.READY
-        state = State.RUNNING if was_ready else State.PREPARING
+        state = State.RUNNING if _served_last(situation) == version.number else State.PREPARING
         return Status(state, doubt or make_reason("not-observed"), 0, deployment.settings.count)
     return Status(State.ERROR if version.outcome else State.STOPPED, version.outcome, 0, 0)
+
+
+def _served_last(situation: Situation) -> int | None:
+    """Return the one version that served as far as the database knows: in a handover the old one, if it was ready."""
+    for version in (situation.incumbent, situation.active):
+        if version is not None and version.progress is not None and version.progress.stage is Stage.READY:
+            return version.number
+    return None
