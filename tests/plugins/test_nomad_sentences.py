@@ -21,7 +21,7 @@ def codes_in(path: Path) -> set[str]:
 
 
 def test_every_code_was_heard() -> None:
-    can_be_said = {code for path in Path(serai_nomad.__file__).parent.glob("*.py") for code in codes_in(path)}
+    can_be_said = {code for path in Path(serai_nomad.__file__).parent.rglob("*.py") for code in codes_in(path)}
     heard = {said["code"] for said in load_file()["heard"].values()}
     assert can_be_said - NO_REASONS - heard == set(GENERATED.UNHEARD)
     assert heard <= set(CATALOGUE)
