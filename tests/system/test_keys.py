@@ -13,6 +13,7 @@ import re
 import signal
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,6 +186,13 @@ def test_a_key_ends_by_itself_while_the_server_is_away(site: Site) -> None:
         assert [call_once(gateway, secret) for gateway in site.gateways] == [401, 401]
     finally:
         site.serai.start_server()
+        for gateway in site.gateways:  # each asks again after a pause, which the next test must not count
+            eventually(lambda: _follows(gateway), 30, 0.05)  # noqa: B023
+
+
+def _follows(gateway: str) -> bool:
+    with urllib.request.urlopen(f"{gateway}/-/healthz", timeout=5) as answer:
+        return bool(json.load(answer)["server"]["reachable"])
 
 
 def test_both_secrets_are_taken_during_the_overlap_of_a_rotation(site: Site) -> None:
