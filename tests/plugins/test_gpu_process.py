@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +108,13 @@ class Messages:
     def end(self) -> None:
         self.call.cancel()
         self._thread.join(10)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A short one: the path of a Unix socket has at most 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="gpu-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

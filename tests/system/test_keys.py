@@ -30,7 +30,7 @@ from tests.waiting import eventually
 REVOCATIONS = int(os.environ.get("SERAI_REVOCATIONS", "5"))
 LIMIT_S = 1.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180 + 5 * REVOCATIONS)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("keys"), pytest.mark.timeout(180 + 5 * REVOCATIONS)]
 
 
 @dataclass
