@@ -9,6 +9,9 @@ from hypothesis import settings
 settings.register_profile("serai", deadline=None)
 settings.load_profile("serai")
 
+# Let failed assertions of the published kit show their values; before any folder's tests import it.
+pytest.register_assert_rewrite("serai.plugin.testing")
+
 # Tests of whole processes, real agents and a real browser share a noisy machine. One that fails is run once more,
 # and the run's last lines name it: a fault of the code fails twice, and a test that is named often is a bad one.
 TRIED_TWICE = ("browser", "nomad", "slow")

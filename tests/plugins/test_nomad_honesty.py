@@ -24,10 +24,11 @@ JUNK = st.one_of(
     st.booleans(),
     st.integers(),
     st.text(max_size=8),
-    st.just([]),
-    st.just({}),
-    st.just([None]),
-    st.just({"a": None}),
+    # Made anew for each example: what is shared would carry one example's spoiling into the next.
+    st.builds(list),
+    st.builds(dict),
+    st.builds(lambda: [None]),
+    st.builds(lambda: {"a": None}),
 )
 TERMINAL = {"complete", "failed", "lost"}
 CLIENTS = ("pending", "running", "complete", "failed", "lost", "unknown", "", "new")

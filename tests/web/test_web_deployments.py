@@ -164,6 +164,6 @@ def test_events_tell_who_did_what(installation: Installation) -> None:
 def test_the_small_ones(installation: Installation) -> None:
     caller = installation.caller()
     assert caller.get("/capacity").json["nodes"][0]["name"] == "fake"
-    assert {plugin["name"] for plugin in caller.get("/plugins").json} == {"tokens", "fake"}
+    assert {plugin["name"] for plugin in caller.get("/plugins").json} == {"tokens", "fake", "apikey"}
     health = installation.app.test_client().get("/healthz").json
     assert (health["status"], health["scheduler"]) == ("ok", "fresh")
