@@ -31,6 +31,9 @@ SENSIBLE_REFUSALS = re.compile(
     r"|min \d+ is above max \d+"
     r"|is less than the .* of memory"
     r"|is not a regular expression"
+    r"|\* stands alone and without credentials"
+    r"|has a meaning of its own"  # a header that is to carry keys
+    r"|is too long; (callers wait|browsers keep)"  # of durations as text
     r"|has impossible figures"
     r"|there is no deployment"  # that a key is to open
     r"|give at most 30d"  # the overlap of a rotation

@@ -96,7 +96,7 @@ class Client:
         return cast(JsonObject, self._send(call).json())
 
     def change_deployment(self, name: str, values: Mapping[str, Any]) -> DeploymentAnswer:
-        """Change settings: count, access, handover, scaling, timeouts."""
+        """Change settings: count, access, handover, scaling, timeouts, limits, cors, key_header."""
         call = Call("PATCH", deployment_path(name), json=dict(values))
         return cast(DeploymentAnswer, self._send(call).json())
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from .names import workload_id
 from .reasons import Reason
 from .spec import Spec
+from .traffic import Cors, Limits
 
 
 class HandoverMode(StrEnum):
@@ -47,13 +48,19 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The part of a manifest that changes without a new version."""
+    """The part of a manifest that changes without a new version.
+
+    `key_header` names a header, in lower case, that carries keys beside `Authorization`; empty for none.
+    """
 
     count: int = 1
     access: Access = Access.PUBLIC
     handover: HandoverMode = HandoverMode.AUTO
     scaling: Scaling = Scaling()
     timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
+    cors: Cors = Cors()
+    key_header: str = ""
 
 
 @dataclass(frozen=True, slots=True)

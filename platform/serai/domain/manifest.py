@@ -16,12 +16,13 @@ from .gpu_text import MAX_GPUS, check_device, parse_gpu_text
 from .names import check_name
 from .quantity import format_bytes, parse_bytes, parse_cpu, parse_duration
 from .spec import Affinity, CheckKind, Gpu, Health, Mount, Placement, Resources, Spec, Spread
+from .traffic_text import read_cors, read_key_header, read_limits
 
 SPEC_KEYS = (
     "bundle", "image", "command", "port", "env", "secrets", "resources", "health", "start_timeout",
     "start_attempts", "queue_timeout", "drain_timeout", "placement", "mounts", "driver",
 )  # fmt: skip
-SETTING_KEYS = ("replicas", "access", "handover", "scaling", "timeouts")
+SETTING_KEYS = ("replicas", "access", "handover", "scaling", "timeouts", "limits", "cors", "key_header")
 MANIFEST_KEYS = ("name", *SPEC_KEYS, *SETTING_KEYS)
 MAX_REPLICAS = 10_000
 ASK = "{{ ask }}"
@@ -68,6 +69,9 @@ def _parse_settings(fields: Fields, base: Settings) -> Settings:
         handover=fields.get("handover", read_enum(HandoverMode), base.handover),
         scaling=fields.get("scaling", lambda v, f: _read_scaling(v, f, base.scaling), base.scaling),
         timeouts=fields.get("timeouts", lambda v, f: _read_timeouts(v, f, base.timeouts), base.timeouts),
+        limits=fields.get("limits", lambda v, f: read_limits(v, f, base.limits), base.limits),
+        cors=fields.get("cors", lambda v, f: read_cors(v, f, base.cors), base.cors),
+        key_header=fields.get("key_header", read_key_header, base.key_header),
     )
 
 

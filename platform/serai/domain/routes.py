@@ -8,6 +8,8 @@ from typing import Any
 
 from .deployment import Access, Timeouts
 from .spec_text import JsonObject, dump_timeouts
+from .traffic import Cors, Limits
+from .traffic_text import dump_cors, dump_limits, read_cors, read_limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ class Route:
     hold_s: float = 0.0
     state: str = ""
     reason: str = ""
+    limits: Limits = Limits()
+    cors: Cors = Cors()
+    key_header: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def dump_change(change: RouteChange) -> JsonObject:
 
 
 def load_change(values: Mapping[str, Any]) -> RouteChange:
-    """Return the change that `dump_change` wrote. KeyError, TypeError or ValueError where it did not."""
+    """Return the change that `dump_change` wrote. KeyError, TypeError, ValueError or Invalid where it did not."""
     return RouteChange(
         index=int(values["index"]),
         full=bool(values["full"]),
@@ -110,6 +115,9 @@ def dump_route(route: Route) -> JsonObject:
         "hold": route.hold_s,
         "state": route.state,
         "reason": route.reason,
+        "limits": dump_limits(route.limits),
+        "cors": dump_cors(route.cors),
+        "key_header": route.key_header,
     }
 
 
@@ -126,4 +134,8 @@ def load_route(values: Mapping[str, Any]) -> Route:
         hold_s=values["hold"],
         state=values["state"],
         reason=values["reason"],
+        # A table that a gateway kept through an upgrade may be without these.
+        limits=read_limits(values.get("limits", {}), "limits", Limits()),
+        cors=read_cors(values.get("cors", {}), "cors", Cors()),
+        key_header=values.get("key_header", ""),
     )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from .deployment import Scaling, Settings, Timeouts
 from .manifest import parse_manifest
 from .spec import CheckKind, Gpu, Health, Mount, Placement, Resources, Spec
+from .traffic_text import dump_cors, dump_limits
 
 JsonObject = dict[str, object]
 
@@ -66,6 +67,9 @@ def dump_settings(settings: Settings) -> JsonObject:
         "handover": settings.handover.value,
         "scaling": dump_scaling(settings.scaling),
         "timeouts": dump_timeouts(settings.timeouts),
+        "limits": dump_limits(settings.limits),
+        "cors": dump_cors(settings.cors),
+        "key_header": settings.key_header,
     }
 
 

@@ -96,7 +96,7 @@ class Lifecycle:
         return self._scheduler.fit(workload, (workload_id(manifest.name, replaced),) if replaced else ())
 
     def change(self, name: str, values: Mapping[str, object], actor: str) -> DeploymentView:
-        """Change settings: count, access, handover, scaling, timeouts. In effect in every state."""
+        """Change settings: count, access, time-outs, limits, ... In effect in every state."""
         with self._db.write():
             deployment = deployments.get_deployment(self._db, name)
             settings = self._check_access(parse_settings(values, deployment.settings))
@@ -204,7 +204,7 @@ def _merge(settings: Settings, manifest: Manifest) -> Settings:
     """Return the settings with those that the manifest gives; what it leaves out stays as it is."""
     given = {
         field: getattr(manifest.settings, field)
-        for key, field in zip(SETTING_KEYS, ("count", "access", "handover", "scaling", "timeouts"), strict=True)
+        for key, field in ((key, "count" if key == "replicas" else key) for key in SETTING_KEYS)
         if key in manifest.given
     }
     return replace(settings, **given)

@@ -30,6 +30,9 @@ def make_route(situation: Situation, status: Status | None, leaving: Collection[
         hold_s=HOLD_S if _is_worth_holding(situation) else 0.0,
         state=status.state.value if status else "stopped",
         reason=status.reason.text if status and status.reason else "",
+        limits=deployment.settings.limits,
+        cors=deployment.settings.cors,
+        key_header=deployment.settings.key_header,
     )
 
 

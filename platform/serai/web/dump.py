@@ -12,6 +12,7 @@ from serai.domain.observation import Fit, GpuUnit, LogLine, NodeCapacity, Replic
 from serai.domain.reasons import Reason
 from serai.domain.spec_text import JsonObject, dump_scaling, dump_spec, dump_timeouts
 from serai.domain.status import State
+from serai.domain.traffic_text import dump_cors, dump_limits
 from serai.plugin.facade import PluginInfo
 from serai.plugin.identity import Identity, Permission
 from serai.reconcile.views import DeploymentView, VersionView
@@ -63,6 +64,9 @@ def _dump_intent(deployment: Deployment) -> JsonObject:
         "handover": settings.handover.value,
         "scaling": dump_scaling(settings.scaling),
         "timeouts": dump_timeouts(settings.timeouts),
+        "limits": dump_limits(settings.limits),
+        "cors": dump_cors(settings.cors),
+        "key_header": settings.key_header,
         "created_at": dump_instant(deployment.created_at),
         "changed_at": dump_instant(deployment.changed_at),
     }

@@ -69,7 +69,7 @@ def _parse(body: Mapping[str, object], name: str) -> Manifest:
     "PATCH", _RULE, Permission.WRITE, {200: DeploymentAnswer}, refuses=(404, 409, 501), takes=ChangeBody
 )  # fmt: skip
 def change_deployment(call: Call, path: NamePath, body: Mapping[str, object]) -> Answer:
-    """Change settings: count, access, handover, scaling, timeouts. In effect in every state, without a version."""
+    """Change settings: what a manifest holds beside its spec. In effect in every state, without a version."""
     view = call.core.lifecycle.change(path.name, body, call.caller.login)
     return Answer(dump_deployment(view, call.core.gateway_url))
 

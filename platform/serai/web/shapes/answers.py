@@ -13,6 +13,7 @@ from serai.domain.status import State
 from serai.plugin.identity import Permission
 
 from .kinds import AnswerShape, Instant
+from .traffic import CorsAnswer, LimitsAnswer
 
 
 class FunnelAnswer(AnswerShape):
@@ -113,6 +114,9 @@ class DeploymentAnswer(AnswerShape):
     handover: HandoverMode
     scaling: ScalingAnswer
     timeouts: TimeoutsAnswer
+    limits: LimitsAnswer
+    cors: CorsAnswer
+    key_header: str = Field(description="A header that carries keys beside Authorization; empty for none.")
     url: str = Field(description="Where it answers.")
     created_at: Instant
     changed_at: Instant

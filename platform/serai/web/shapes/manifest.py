@@ -15,6 +15,7 @@ from pydantic.config import JsonDict
 from serai.domain.deployment import Access, HandoverMode
 
 from .kinds import Count, Digest, Duration, Name, PositiveDuration, Shape, Size, Text
+from .traffic import CorsShape, HeaderName, LimitsShape
 
 _SCALAR = {"type": ["string", "number", "boolean"], "pattern": r"^[^\x00]*$", "maxLength": 65536}
 Environment = Annotated[
@@ -182,6 +183,9 @@ class Settings(Shape):
     handover: HandoverMode | None = None
     scaling: ScalingShape | None = None
     timeouts: TimeoutsShape | None = None
+    limits: LimitsShape | None = None
+    cors: CorsShape | None = None
+    key_header: HeaderName | Literal[""] | None = Field(None, description="Carries keys, beside Authorization.")
 
 
 _SOMETHING_TO_RUN: JsonDict = {

@@ -11,6 +11,7 @@ from serai.domain.window import Clock
 
 from .answers import TimeoutsAnswer
 from .kinds import MAX_NUMBER, AnswerShape, Name, Shape
+from .traffic import CorsAnswer, LimitsAnswer
 
 # 2.0 is a whole number, as JSON knows no difference.
 Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
@@ -80,6 +81,9 @@ class RouteAnswer(AnswerShape):
     hold: float
     state: str
     reason: str
+    limits: LimitsAnswer
+    cors: CorsAnswer
+    key_header: str
 
 
 class RoutesAnswer(AnswerShape):
