@@ -18,6 +18,7 @@ from tests.live.agent import Agent, make_dev_agent
 from tests.live.chroot import EXEC_PYTHON
 from tests.live.docker import Dockerd
 from tests.live.leftovers import make_folder
+from tests.live.programs import write_program
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.xdist_group("nomad-gpu"), pytest.mark.slow]
@@ -263,8 +264,7 @@ def test_a_container_starts_on_a_simulated_gpu_without_nvidias_runtime(
 
 
 # Real GPUs' device files, without any: NVIDIA's library is a stand-in, and two files of this machine are the GPUs'.
-STAND_IN = """#!{python} -P
-import sys
+STAND_IN = """import sys
 sys.path[:0] = {path!r}
 from serai_gpu import main, nvml
 from tests.plugins.test_gpu_parts import Driver
@@ -284,10 +284,7 @@ def test_a_task_of_exec_has_the_device_files_of_its_gpus_alone(nomad: Path) -> N
     assert len(files) == 2
     with make_folder("gpu") as folder:
         plugin = folder / "plugins" / "serai-gpu"
-        plugin.parent.mkdir()
-        path = [str(Path(__file__).parents[2])]
-        plugin.write_text(STAND_IN.format(python=sys.executable, path=path, files=files))
-        plugin.chmod(0o755)
+        write_program(plugin, STAND_IN.format(path=[str(Path(__file__).parents[2])], files=files))
         with (
             make_dev_agent(folder, nomad, plugin_dir=plugin.parent, plugins={"serai-gpu": {"mode": "nvml"}}) as agent,
             agent.api.namespace() as namespace,

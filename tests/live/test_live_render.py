@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shlex
 import sys
 import urllib.request
 import zipfile
@@ -25,6 +26,7 @@ from tests.live.agent import Agent
 from tests.live.bundle_server import BundleServer, serve_bundles
 from tests.live.chroot import EXEC_PYTHON
 from tests.live.conftest import AgentFactory
+from tests.live.programs import write_program
 from tests.plugins.nomad_workloads import CASES, PARSED, PARSED_FOR, TEMPLATE
 from tests.waiting import eventually
 
@@ -131,6 +133,11 @@ def python_of(driver: str) -> str:
     return sys.executable if driver == "raw_exec" else EXEC_PYTHON
 
 
+def line_of(driver: str, file: str = "serve.py") -> str:
+    """Return the shell's line that runs a file of the bundle."""
+    return f"exec {shlex.quote(python_of(driver))} {file}"
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_nomad_finds_every_job_valid(agent: Agent, name: str) -> None:
     job = CASES[name].render() | {"Namespace": "default", "NodePool": "default"}
@@ -151,7 +158,7 @@ def test_the_example_of_a_template_is_parsed_as_recorded(agent: Agent) -> None:
 
 @pytest.mark.parametrize("driver", ["raw_exec", "exec"])
 def test_a_folder_runs_with_all_it_was_given(stage: Stage, driver: str) -> None:
-    bundle = stage.bundles.add({"start.sh": f"#!/bin/sh\nexec {python_of(driver)} serve.py\n", "serve.py": SERVE})
+    bundle = stage.bundles.add({"start.sh": f"#!/bin/sh\n{line_of(driver)}\n", "serve.py": SERVE})
     found = stage.run(
         {"bundle": bundle, "env": {"NASTY": NASTY, "PLAIN": "x"}},
         driver,
@@ -175,7 +182,7 @@ def test_a_folder_runs_with_all_it_was_given(stage: Stage, driver: str) -> None:
 
 def test_the_bundle_is_fetched_with_a_token_of_the_replica(stage: Stage) -> None:
     bundle = stage.bundles.add({"serve.py": SERVE}, mode="w")
-    found = stage.run({"bundle": bundle, "command": f"exec {sys.executable} serve.py"}, "raw_exec")
+    found = stage.run({"bundle": bundle, "command": line_of("raw_exec")}, "raw_exec")
     (header,) = stage.bundles.tokens
     scheme, _, token = header.partition(" ")
     payload = token.split(".")[1]
@@ -193,13 +200,13 @@ def test_a_command_alone_gets_its_arguments_as_they_are(stage: Stage, driver: st
 
 @pytest.mark.parametrize("driver", ["raw_exec", "exec"])
 def test_links_of_a_bundle_are_kept(stage: Stage, driver: str) -> None:
-    files = {"start.sh": f"exec {python_of(driver)} link.py", "code/serve.py": SERVE}
+    files = {"start.sh": line_of(driver, "link.py"), "code/serve.py": SERVE}
     found = stage.run({"bundle": stage.bundles.add(files, {"link.py": "code/serve.py"})}, driver)
     assert (found["files"], found["writes"]) == (["code", "link.py", "start.sh"], True)
 
 
 def test_a_bundle_of_very_many_files_is_taken(stage: Stage) -> None:
-    files = {"start.sh": f"exec {sys.executable} serve.py", "serve.py": SERVE} | {f"f{n}": "" for n in range(5000)}
+    files = {"start.sh": line_of("raw_exec"), "serve.py": SERVE} | {f"f{n}": "" for n in range(5000)}
     assert len(stage.run({"bundle": stage.bundles.add(files)}, "raw_exec")["files"]) == 5002
 
 
@@ -295,11 +302,10 @@ def test_an_image_runs(stage: Stage, docker_image: str, kind: str) -> None:
 
 
 # NVIDIA's own plugin sets NVIDIA_VISIBLE_DEVICES and nothing else.
-LIKE_NVIDIAS = f"""#!{sys.executable} -P
-import sys
+LIKE_NVIDIAS = """import sys
 from serai_gpu import simulated
 from serai_gpu.inventory import Reservation
-simulated.SimulatedInventory.reserve = lambda self, ids: Reservation({{"NVIDIA_VISIBLE_DEVICES": ",".join(ids)}})
+simulated.SimulatedInventory.reserve = lambda self, ids: Reservation({"NVIDIA_VISIBLE_DEVICES": ",".join(ids)})
 from serai_gpu.main import main
 main()
 """
@@ -308,9 +314,7 @@ main()
 @pytest.mark.slow
 def test_cuda_is_told_which_gpus(fresh_agent: AgentFactory, tmp_path: Path) -> None:
     plugin = tmp_path / "plugins" / "serai-gpu"
-    plugin.parent.mkdir()
-    plugin.write_text(LIKE_NVIDIAS)
-    plugin.chmod(0o755)
+    write_program(plugin, LIKE_NVIDIAS)
     config = {"mode": "simulated", "node": "n", "models": ["A100-40GB:2", "T4:1"]}
     agent = fresh_agent(plugin_dir=plugin.parent, plugins={"serai-gpu": config})
     with serve_bundles(tmp_path) as bundles:
