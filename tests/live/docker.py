@@ -145,5 +145,5 @@ def shared_libraries(files: list[Path]) -> set[Path]:
 
 def _needed(file: Path) -> Iterator[Path]:
     said = subprocess.run(["ldd", str(file)], capture_output=True, text=True, check=False).stdout
-    for match in re.finditer(r"(/\S+) \(0x", said):
+    for match in re.finditer(r"(?:^\s*|=> )(/.+) \(0x", said, re.MULTILINE):
         yield Path(match[1])
