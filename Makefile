@@ -6,8 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UP_ARGS ?=
 TEST_ARGS ?=
-# As many workers as cores, at most 4: browser and database tests need memory, too.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
+# As many workers as cores, at most 4: browser and database tests need memory, too. Two more where there is a Nomad,
+# for whose agents tests mostly wait.
+WORKERS ?= $(shell $(PYTHON) -c 'import os, shutil; print(min(4, (os.cpu_count() or 1) + 2 * bool(shutil.which("nomad"))))')
 
 .PHONY: up test lint bench docs reference screenshots clean help
 

@@ -63,6 +63,7 @@ class SeraiFactory(Protocol):
     def __call__(self, nomad: Agent | Cluster, namespace: str = "default", **more: Any) -> NomadInstallation: ...
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +16,17 @@ from serai.domain.errors import Conflict, Forbidden, Invalid, NotFound, PluginEr
 from serai.domain.keys import Key, KeyWish
 from serai.domain.routes import Grant, RouteTable
 from serai.domain.spec import Spec
-from serai.plugin import Credentials, DeploymentChange, Identity, KeyStore, Permission, PluginContext, hookimpl
+from serai.plugin import (
+    Credentials,
+    DeploymentChange,
+    Exposition,
+    Identity,
+    KeyStore,
+    Permission,
+    PluginContext,
+    VersionFacts,
+    hookimpl,
+)
 from serai.plugin.facade import Plugins
 from serai.plugin.registry import load_plugins
 from serai.plugin.testing.fakes import FakeScheduler, FakeSink
@@ -56,6 +66,10 @@ class Registers:
 
     @hookimpl
     def serai_register_key_store(self, context: PluginContext) -> object:
+        return self._give()
+
+    @hookimpl
+    def serai_register_exposition(self) -> object:
         return self._give()
 
     @hookimpl
@@ -128,6 +142,7 @@ REGISTRATIONS = {
     "serai_register_scheduler": lambda plugins: plugins.make_schedulers(context_for),
     "serai_register_sink": lambda plugins: plugins.make_sinks(context_for),
     "serai_register_key_store": lambda plugins: plugins.make_key_store(context_for),
+    "serai_register_exposition": lambda plugins: plugins.make_exposition(context_for),
     "serai_register_blueprint": lambda plugins: plugins.blueprints(),
     "serai_register_command": lambda plugins: plugins.commands(),
 }
@@ -184,6 +199,27 @@ def test_serai_register_key_store_takes_the_first_and_closes_all() -> None:
     assert load(none=Registers(None)).make_key_store(context_for) is None
 
 
+class Nothing(Exposition):
+    """Tells nothing, and can be closed."""
+
+    closed = False
+
+    def render(self, versions: Sequence[VersionFacts], accept: str, now: datetime) -> tuple[bytes, str]:
+        return b"", "text/plain"
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_serai_register_exposition_takes_the_first_and_closes_all() -> None:
+    first, second = Nothing(), Nothing()
+    plugins = load(none=Registers(None), one=Registers(first), two=Registers(second))
+    assert plugins.make_exposition(context_for) is first
+    plugins.close()
+    assert first.closed and second.closed
+    assert load(none=Registers(None)).make_exposition(context_for) is None
+
+
 def test_serai_register_blueprint_is_named_by_plugin() -> None:
     blueprint = flask.Blueprint("pages", __name__)
     assert load(one=Registers(blueprint), two=Registers(None)).blueprints() == {"one": blueprint}
@@ -203,7 +239,7 @@ def test_an_error_of_a_registration_names_the_plugin_in_one_line(hook: str, erro
     assert "\n" not in raised.value.message and raised.value.__cause__ is not None
 
 
-@pytest.mark.parametrize("hook", ["serai_register_scheduler", "serai_register_sink", "serai_register_key_store"])
+@pytest.mark.parametrize("hook", sorted(set(REGISTRATIONS) - {"serai_register_blueprint", "serai_register_command"}))
 def test_a_registered_object_has_to_be_of_its_kind(hook: str) -> None:
     with pytest.raises(PluginError, match=f"'bad' answered {hook} with a dict"):
         REGISTRATIONS[hook](load(bad=Registers({})))

@@ -2,6 +2,7 @@
 
 from .changes import DeploymentChange
 from .context import PluginContext, PluginDatabase
+from .exposition import Exposition, VersionFacts
 from .hookspecs import hookimpl
 from .identity import Credentials, Identity, Permission
 from .key_store import KeyStore
@@ -11,6 +12,7 @@ from .sink import Sink
 __all__ = [
     "Credentials",
     "DeploymentChange",
+    "Exposition",
     "Identity",
     "KeyStore",
     "Permission",
@@ -18,5 +20,6 @@ __all__ = [
     "PluginDatabase",
     "Scheduler",
     "Sink",
+    "VersionFacts",
     "hookimpl",
 ]

@@ -16,6 +16,7 @@ from serai.domain.routes import Grant, RouteTable
 
 from .changes import DeploymentChange
 from .context import PluginContext
+from .exposition import Exposition
 from .faults import Faults
 from .identity import Credentials, Identity, Permission
 from .implementations import HOOKS, Implementation
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ContextFor = Callable[[str], PluginContext]
-T = TypeVar("T", Scheduler, Sink, KeyStore)
+T = TypeVar("T", Scheduler, Sink, KeyStore, Exposition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Plugins:
         self._versions = dict(versions)
         self._implementations = implementations
         self._faults = Faults()
-        self._made: list[Scheduler | Sink | KeyStore] = []
+        self._made: list[Scheduler | Sink | KeyStore | Exposition] = []
 
     # registration
 
@@ -70,6 +71,11 @@ class Plugins:
         """Return the key store of the first plugin that has one, None where none has; `close` closes it."""
         stores = self._make("serai_register_key_store", KeyStore, context_for)  # type: ignore[type-abstract]
         return next(iter(stores.values()), None)
+
+    def make_exposition(self, context_for: ContextFor) -> Exposition | None:
+        """Return what answers `/metrics`, of the first plugin that has one; `close` closes it."""
+        made = self._make("serai_register_exposition", Exposition, context_for)  # type: ignore[type-abstract]
+        return next(iter(made.values()), None)
 
     def blueprints(self) -> dict[str, flask.Blueprint]:
         """Return the Flask blueprints by plugin name. What they are is the web's to check: flask is not known here."""
@@ -136,7 +142,7 @@ class Plugins:
         return [self._describe(name) for name in self._versions]
 
     def close(self) -> None:
-        """Close schedulers, sinks and key stores, the youngest first. Errors are logged; a second call does nothing."""
+        """Close what plugins made, the youngest first. Errors are logged; a second call does nothing."""
         while self._made:
             made = self._made.pop()
             try:

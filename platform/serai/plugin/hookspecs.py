@@ -1,4 +1,4 @@
-"""The eleven hooks, in the order a server's life calls them. Implement any with `@hookimpl` in a module or object.
+"""The hooks, in the order a server's life calls them. Implement any with `@hookimpl` in a module or object.
 
 Three families, each with one rule:
 registration - called once at the start; an object is returned, an error stops the start and names the plugin;
@@ -18,6 +18,7 @@ from serai.domain.routes import Grant, RouteTable
 
 from .changes import DeploymentChange
 from .context import PluginContext
+from .exposition import Exposition
 from .identity import Credentials, Identity, Permission
 from .key_store import KeyStore
 from .scheduler import Scheduler
@@ -55,6 +56,17 @@ def serai_register_key_store(context: PluginContext) -> KeyStore | None:
 
     :param context: where the plugin keeps data, its settings, and the database for its tables.
     :returns: a key store, or None for none. Its plugin implements `serai_grants` as well.
+    """
+
+
+@hookspec
+def serai_register_exposition(context: PluginContext) -> Exposition | None:
+    """Return what answers `/metrics`. Registration; the first plugin's is used.
+
+    The server asks for a caller with READ before each scrape.
+
+    :param context: where the plugin keeps data, and its settings.
+    :returns: an exposition, or None for none.
     """
 
 

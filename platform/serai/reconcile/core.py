@@ -9,6 +9,7 @@ from pathlib import Path
 
 from serai.domain.routes import RouteChange
 from serai.domain.window import Window
+from serai.plugin.exposition import Exposition
 from serai.plugin.facade import Plugins
 from serai.plugin.scheduler import Scheduler
 from serai.store.blobs import BlobStore
@@ -38,6 +39,7 @@ class Core:
     drains: Drains
     lifecycle: Lifecycle
     keys: Keys
+    exposition: Exposition | None
     take_windows: Callable[[Sequence[Window]], int]
     gateway_url: str
     server_url: str

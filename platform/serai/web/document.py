@@ -26,6 +26,8 @@ from .waits import INDEX_HEADER
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
 Refs = Mapping[tuple[type[BaseModel], Mode], Json]
+# A scraper says in Accept which it prefers.
+TEXT_TYPES = ("text/plain", "application/openmetrics-text")
 _TEMPLATE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
 Everything the command line and the web pages can do. Every call but `/healthz` and this document needs a token
@@ -183,6 +185,8 @@ def _make_answer(endpoint: Endpoint, status: int, shape: type[BaseModel] | None,
         answer["content"] = content
     elif endpoint.gives_bytes:
         answer["content"] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    elif endpoint.media is Media.TEXT:
+        answer["content"] = {kind: {"schema": {"type": "string"}} for kind in TEXT_TYPES}
     if headers := _headers_given(endpoint):
         answer["headers"] = headers
     return answer

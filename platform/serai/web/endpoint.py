@@ -48,6 +48,7 @@ class Media(Enum):
 
     JSON = auto()
     BYTES = auto()
+    TEXT = auto()  # of another standard than JSON
     EVENTS = auto()  # JSON, or text/event-stream where the caller follows
 
 

@@ -1,0 +1,1 @@
+"""Figures of requests, replicas and versions for Prometheus."""
