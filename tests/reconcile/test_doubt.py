@@ -62,6 +62,28 @@ def test_no_deadline_passes_while_nothing_is_seen(world: World) -> None:
     assert (world.states(), world.events("version.failed")) == ({1: "running"}, 0)
 
 
+def test_who_waits_for_a_change_hears_of_doubt_and_of_its_end_once(world: World) -> None:
+    world.deploy()
+    world.tick(3)
+
+    def indexes() -> tuple[int, int]:
+        return world.changes.index("m"), world.changes.index()
+
+    before = indexes()
+    world.scheduler.reachable = False
+    world.tick(1)
+    doubtful = indexes()
+    assert all(new > old for new, old in zip(doubtful, before, strict=True))
+    world.tick(3)
+    assert indexes() == doubtful
+    world.scheduler.reachable = True
+    world.tick(1)
+    trusted = indexes()
+    assert all(new > old for new, old in zip(trusted, doubtful, strict=True))
+    world.tick(3)
+    assert indexes() == trusted
+
+
 class SilentScheduler(FakeScheduler):
     """Lets itself be asked for `silence_s`, and then says that it cannot be reached; `during` is what happens then."""
 

@@ -18,6 +18,7 @@ class Changes:
         self._first = time.time_ns() // 1_000_000
         self._last = self._first
         self._topics: dict[str, int] = {}
+        self._all = self._first  # the last change of everything at once
         self._closed = False
 
     @property
@@ -34,6 +35,14 @@ class Changes:
         with self._changed:
             self._last += 1
             self._topics[topic] = self._last
+            self._changed.notify_all()
+            return self._last
+
+    def bump_all(self) -> int:
+        """Note a change of every topic and return its index."""
+        with self._changed:
+            self._last += 1
+            self._all = self._last
             self._changed.notify_all()
             return self._last
 
@@ -55,4 +64,4 @@ class Changes:
             self._changed.notify_all()
 
     def _index(self, topic: str) -> int:
-        return self._topics.get(topic, self._first) if topic else self._last
+        return max(self._topics.get(topic, self._all), self._all) if topic else self._last

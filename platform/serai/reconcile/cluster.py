@@ -107,7 +107,7 @@ class Cluster:
                 name, number = parse_workload_id(workload)
                 self._observations.setdefault(name, {})[number] = observation
             if asked is None:
-                self._freshness, self._doubt = Freshness.FRESH, None
+                self._judge(Freshness.FRESH, None)
 
     def note_asking(self, is_asking: bool) -> None:
         """Say when the scheduler begins to be spoken to, and when that is over."""
@@ -117,9 +117,13 @@ class Cluster:
     def note_unreachable(self, doubt: Reason) -> None:
         """The scheduler did not answer, for the reason `doubt`: what is known grows old."""
         with self._lock:
-            self._doubt = doubt
-            if self._freshness is Freshness.FRESH:
-                self._freshness = Freshness.STALE
+            self._judge(Freshness.NEVER if self._freshness is Freshness.NEVER else Freshness.STALE, doubt)
+
+    def _judge(self, freshness: Freshness, doubt: Reason | None) -> None:
+        """Say how what is known is to be taken. It is told with every state: all who wait for a change hear of it."""
+        if (freshness, doubt and doubt.code) != (self._freshness, self._doubt and self._doubt.code):
+            self._changes.bump_all()
+        self._freshness, self._doubt = freshness, doubt
 
     def note_usage(self, samples: list[Usage], workload_of: Mapping[str, str]) -> None:
         """Keep the newest sample of each replica; `workload_of` maps replica ids to workload ids."""
