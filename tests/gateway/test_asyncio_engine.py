@@ -7,6 +7,7 @@ from serai.gateway.engine import Engine, Health, Keep
 from tests.gateway.contract_replicas import BalanceContract, ClosingContract, HandoverContract, HoldContract
 from tests.gateway.contract_requests import RequestContract
 from tests.gateway.contract_streams import StreamContract, TimeoutContract, WebSocketContract
+from tests.gateway.contract_tls import TlsContract
 from tests.gateway.engine_contract import DOMAIN, EngineFixture
 
 
@@ -45,3 +46,10 @@ class TestHandover(AsyncioFixture, HandoverContract):
 
 class TestClosing(AsyncioFixture, ClosingContract):
     pass
+
+
+class TestTls(TlsContract):
+    protocols = ("http/1.1",)
+
+    def make_engine(self, keep: Keep, health: Health) -> Engine:
+        return AsyncioEngine("127.0.0.1", 0, DOMAIN, keep, health, hold_limit=self.hold_limit, tls=self.tls())

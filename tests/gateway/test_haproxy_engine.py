@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from serai.gateway.engine import Engine, Health, Keep
+from serai.gateway.engine import Engine, Health, Keep, TlsPlace
 from serai.gateway.haproxy.haproxy_engine import HaproxyEngine
 from serai.gateway.haproxy.program import find_program
 from tests.gateway.contract_replicas import BalanceContract, ClosingContract, HandoverContract, HoldContract
 from tests.gateway.contract_requests import RequestContract
 from tests.gateway.contract_streams import StreamContract, TimeoutContract, WebSocketContract
+from tests.gateway.contract_tls import TlsContract
 from tests.gateway.engine_contract import DOMAIN, EngineFixture
 
 FOUND = find_program()
@@ -31,7 +32,12 @@ class HaproxyFixture(EngineFixture):
     def make_engine(self, keep: Keep, health: Health) -> Engine:
         assert FOUND.program is not None
         folder = self.data / "haproxy"
-        return HaproxyEngine("127.0.0.1", 0, DOMAIN, keep, health, folder, FOUND.program, hold_limit=self.hold_limit)
+        return HaproxyEngine(
+            "127.0.0.1", 0, DOMAIN, keep, health, folder, FOUND.program, hold_limit=self.hold_limit, tls=self.tls()
+        )
+
+    def tls(self) -> TlsPlace | None:
+        return None
 
 
 class TestRequests(HaproxyFixture, RequestContract):
@@ -64,3 +70,7 @@ class TestHandover(HaproxyFixture, HandoverContract):
 
 class TestClosing(HaproxyFixture, ClosingContract):
     pass
+
+
+class TestTls(TlsContract, HaproxyFixture):
+    protocols = ("h2", "http/1.1")

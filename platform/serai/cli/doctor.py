@@ -24,11 +24,12 @@ def doctor(session: Session, data: Path) -> None:
 
     Exit code 0 without a failure, else 1.
     """
+    from .certificate_check import check_certificate
     from .checks import Check, check_machine
     from .server_checks import check_server
 
     checks: list[Check] = []
-    for check in (*check_machine(data), *check_server(session.profile)):
+    for check in (*check_machine(data), *check_certificate(), *check_server(session.profile)):
         checks.append(check)
         if not session.out.as_json:
             level = click.style(f"{check.level:<4}", fg=COLOURS[check.level])

@@ -6,12 +6,17 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from serai.domain.errors import Conflict, Invalid
 
 from .parent import watch_parent
+
+if TYPE_CHECKING:
+    from serai.config import Configuration
+    from serai.gateway.certificate import CertificateFiles
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -86,9 +91,21 @@ def gateway(
         port=configuration.gateway_port,
         domain=configuration.domain,
         engine=configuration.gateway_engine,
+        tls=_find_certificate(configuration),
+        tls_host=configuration.gateway_tls_host or configuration.gateway_host,
+        tls_port=configuration.gateway_tls_port,
     )
     try:
         run(config)
     except OSError as error:
-        place = f"{config.host}:{config.port}"
+        place = f"{config.host}:{config.port}" + (f" and {config.tls_host}:{config.tls_port}" if config.tls else "")
         raise Conflict(f"the gateway cannot listen on {place}: {error.strerror}; choose another --port") from error
+
+
+def _find_certificate(configuration: Configuration) -> CertificateFiles | None:
+    from serai.gateway.certificate import CertificateFiles
+
+    cert, key = configuration.gateway_tls_cert, configuration.gateway_tls_key
+    if key and not cert:
+        raise Invalid("gateway_tls_key is set and gateway_tls_cert is not; set both", "gateway_tls_key")
+    return CertificateFiles(Path(cert), Path(key) if key else None) if cert else None

@@ -36,10 +36,14 @@ class Configuration:
     gateway_url: str = _setting("", "Address under which callers reach the gateway, if it is another one.")
     server_url: str = _setting("", "Address under which people and gateways reach the server, if it is another one.")
     gateway_engine: str = _setting(
-        "asyncio",
-        "What carries requests: asyncio, haproxy, or auto: HAProxy 2.8 or newer where there is one.",
+        "auto",
+        "What carries requests: haproxy, asyncio, or auto: HAProxy 2.8 or newer where there is one, else asyncio.",
         "engine",
     )
+    gateway_tls_cert: str = _setting("", "PEM file of the certificate and its chain: callers come in by TLS, too.")
+    gateway_tls_key: str = _setting("", "PEM file of the certificate's key, if the other file does not hold it.")
+    gateway_tls_host: str = _setting("", "Address the gateway listens on for TLS, if it is not gateway_host.")
+    gateway_tls_port: int = _setting(8443, "Port of the gateway for TLS; 0 takes a free one.", "port")
     domain: str = _setting("localhost", "Requests to the host <deployment>.<domain> are routed by host.")
     database: str = _setting("", "sqlite:///path or postgresql://...; by default a file in the data folder.")
     metrics_database: str = _setting("", "The same for request figures, which never block intent.")

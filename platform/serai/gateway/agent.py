@@ -14,10 +14,11 @@ from serai.domain.errors import ServerUnavailable
 from serai.domain.routes import RouteTable
 from serai.domain.spec_text import JsonObject
 
+from .certificate import Certificate, CertificateWatch, load_certificate
 from .choice import Choice, EngineName, find_engine, make_engine
 from .config import GatewayConfig
 from .control import ControlPlane
-from .engine import Engine
+from .engine import Engine, TlsPlace
 from .folder import load_gateway_id, lock_folder
 from .follow import Follower
 from .haproxy.master import HaproxyFailure
@@ -38,13 +39,14 @@ class Agent:
 
     def __init__(self, config: GatewayConfig) -> None:
         self._config = config
+        self._tls = TlsPlace(config.tls_host, config.tls_port, load_certificate(config.tls)) if config.tls else None
+        self._choice = find_engine(config.engine)
         self._lock = lock_folder(config.data)
         self.id = load_gateway_id(config.data)
         self._journal_folder = config.data / "journal"
         self._journal = Journal(self._journal_folder, self.id, config.window_s, time.time)
         self._spool = Spool(self._journal_folder, config.spool_limit_bytes)
         self._control = ControlPlane(config.server, config.token_file, self.id)
-        self._choice = find_engine(config.engine)
         self.engine: Engine = self._make_engine(self._choice)
         self._follower = Follower(
             self._control,
@@ -56,8 +58,13 @@ class Agent:
 
     @property
     def url(self) -> str:
-        host, port = self.engine.address
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return _make_url("http", self.engine.address)
+
+    @property
+    def tls_url(self) -> str:
+        """Return where callers by TLS come in, "" where they do not."""
+        address = self.engine.tls_address
+        return _make_url("https", address) if address else ""
 
     def health(self) -> JsonObject:
         """Return what `/-/healthz` answers."""
@@ -84,6 +91,8 @@ class Agent:
             await self._follower.load()
             await self._start_engine()
             log.info("gateway %s takes requests at %s by %s", self.id, self.url, self._choice.why)
+            if self._tls is not None:
+                log.info("callers by TLS come in at %s: %s", self.tls_url, self._tls.certificate)
             announce(self.url)
             await self._serve(stop)
         finally:
@@ -93,11 +102,14 @@ class Agent:
     async def _apply(self, table: RouteTable) -> None:
         await self.engine.apply(table)  # whichever that is by then
 
+    async def _present(self, certificate: Certificate) -> None:
+        await self.engine.present(certificate)
+
     def _leaving(self) -> frozenset[str]:
         return self.engine.leaving()
 
     def _make_engine(self, choice: Choice) -> Engine:
-        return make_engine(choice, self._config, self._journal, self.health)
+        return make_engine(choice, self._config, self._journal, self.health, self._tls)
 
     async def _start_engine(self) -> None:
         """Start the engine; where any will do and HAProxy does not run, the other one."""
@@ -124,6 +136,7 @@ class Agent:
                 self._follower.save(),
                 self._uploader.close_windows(),
                 self._uploader.send_windows(),
+                *([CertificateWatch(self._config.tls, self._present).follow()] if self._config.tls else []),
             )
         ]
         stopped = asyncio.create_task(stop.wait())
@@ -146,3 +159,8 @@ class Agent:
         with suppress(ServerUnavailable, TimeoutError):
             async with asyncio.timeout(_LAST_SEND_S):
                 await self._uploader.send_pending()
+
+
+def _make_url(scheme: str, address: tuple[str, int]) -> str:
+    host, port = address
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from dataclasses import replace
 
 from serai.domain.routes import RouteTable
 
 from .carrier import Carrier
-from .engine import Engine, Health, Keep
+from .certificate import Certificate, make_context, present
+from .engine import Engine, Health, Keep, TlsPlace
 from .entrance import Entrance
 
 _BACKLOG = 1024
+_HANDSHAKE_S = 10.0
 
 
 class AsyncioEngine(Engine):
@@ -18,15 +22,29 @@ class AsyncioEngine(Engine):
 
     name = "asyncio"
 
-    def __init__(self, host: str, port: int, domain: str, keep: Keep, health: Health, hold_limit: int = 1000) -> None:
-        self._host, self._port = host, port
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        domain: str,
+        keep: Keep,
+        health: Health,
+        hold_limit: int = 1000,
+        tls: TlsPlace | None = None,
+    ) -> None:
+        self._host, self._port, self._tls = host, port, tls
+        self._context: ssl.SSLContext | None = None
         self._carrier = Carrier(keep, health, hold_limit)
         self._listener = self._carrier.make_listener(Entrance(domain))
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     @property
     def address(self) -> tuple[str, int]:
         return self._host, self._port
+
+    @property
+    def tls_address(self) -> tuple[str, int] | None:
+        return (self._tls.host, self._tls.port) if self._tls else None
 
     @property
     def in_flight(self) -> int:
@@ -40,14 +58,36 @@ class AsyncioEngine(Engine):
         return self._carrier.held(deployment)
 
     async def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._listener, self._host, self._port, backlog=_BACKLOG)
-        self._port = self._server.sockets[0].getsockname()[1]
+        self._port = await self._listen(self._host, self._port)
+        if self._tls is not None:
+            try:
+                await self._start_tls(self._tls)
+            except OSError:
+                self._servers[0].close()
+                raise
 
     async def apply(self, table: RouteTable) -> None:
         self._carrier.apply(table)
 
+    async def present(self, certificate: Certificate) -> None:
+        if self._context is not None:
+            present(self._context, certificate.pem)
+
     async def close(self, drain_s: float) -> None:
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         await self._carrier.close(drain_s)
+
+    async def _start_tls(self, tls: TlsPlace) -> None:
+        self._context = make_context(tls.certificate.pem)
+        self._tls = replace(tls, port=await self._listen(tls.host, tls.port, self._context))
+
+    async def _listen(self, host: str, port: int, context: ssl.SSLContext | None = None) -> int:
+        """Take connections there and return the port."""
+        timeout_s = _HANDSHAKE_S if context else None
+        server = await asyncio.get_running_loop().create_server(
+            self._listener, host, port, backlog=_BACKLOG, ssl=context, ssl_handshake_timeout=timeout_s
+        )
+        self._servers.append(server)
+        taken: int = server.sockets[0].getsockname()[1]
+        return taken

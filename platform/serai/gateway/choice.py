@@ -10,7 +10,7 @@ from serai.domain.errors import Invalid
 
 from .asyncio_engine import AsyncioEngine
 from .config import GatewayConfig
-from .engine import Engine, Health
+from .engine import Engine, Health, TlsPlace
 from .haproxy.haproxy_engine import HaproxyEngine
 from .haproxy.program import Finding, Program, find_program
 from .journal import Journal
@@ -55,12 +55,15 @@ def find_engine(wanted: str) -> Choice:
     return choose_engine(wanted, finding)
 
 
-def make_engine(choice: Choice, config: GatewayConfig, journal: Journal, health: Health) -> Engine:
+def make_engine(
+    choice: Choice, config: GatewayConfig, journal: Journal, health: Health, tls: TlsPlace | None = None
+) -> Engine:
     """Return the chosen engine for the address and folder of `config`."""
     place = (config.host, config.port, config.domain)
     if choice.program is None:
-        return AsyncioEngine(*place, journal.append, health, config.hold_limit)
+        return AsyncioEngine(*place, journal.append, health, config.hold_limit, tls)
     folder = config.data / "haproxy"
+    keep_all = journal.append_all
     return HaproxyEngine(
-        *place, journal.append, health, folder, choice.program, config.hold_limit, keep_all=journal.append_all
+        *place, journal.append, health, folder, choice.program, config.hold_limit, keep_all=keep_all, tls=tls
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from .certificate import CertificateFiles
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
@@ -13,7 +15,7 @@ class GatewayConfig:
     Both a server's file and `token_file` are read anew for every call: under a running gateway the server can move
     and the token be replaced. `port` 0 takes a free one. `domain` "" routes by path only. `hold_limit` is per
     deployment; `spool_limit_bytes` bounds the figures kept while the server is away. `engine` is the name of
-    one, or `auto`.
+    one, or `auto`. With `tls`, callers come in by TLS at `tls_host` and `tls_port`, too.
     """
 
     server: str | Path
@@ -27,3 +29,6 @@ class GatewayConfig:
     hold_limit: int = 1000
     spool_limit_bytes: int = 512 * 2**20
     engine: str = "asyncio"
+    tls: CertificateFiles | None = None
+    tls_host: str = "127.0.0.1"
+    tls_port: int = 8443

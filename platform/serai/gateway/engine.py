@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from serai.domain.routes import RouteTable
 from serai.domain.spec_text import JsonObject
 
+from .certificate import Certificate
 from .record import RequestRecord
 
 Keep = Callable[[RequestRecord], None]
 KeepAll = Callable[[Sequence[RequestRecord]], None]
 Health = Callable[[], JsonObject]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPlace:
+    """Where callers come in by TLS, beside the plain address; `port` 0 takes a free one."""
+
+    host: str
+    port: int
+    certificate: Certificate
 
 
 class Engine(ABC):
@@ -37,6 +48,11 @@ class Engine(ABC):
 
     @property
     @abstractmethod
+    def tls_address(self) -> tuple[str, int] | None:
+        """The host and port that take requests by TLS; None where the engine was made without a TlsPlace."""
+
+    @property
+    @abstractmethod
     def in_flight(self) -> int:
         """Requests taken and not yet answered, held ones included."""
 
@@ -54,6 +70,10 @@ class Engine(ABC):
 
         Requests in flight go on where they are, whatever the table says. Returns when the table is in effect.
         """
+
+    @abstractmethod
+    async def present(self, certificate: Certificate) -> None:
+        """Show this certificate to the callers that come from now on. Connections that are there stay."""
 
     @abstractmethod
     async def close(self, drain_s: float) -> None:

@@ -30,7 +30,7 @@ class Entrance:
         return request.remote or ""
 
     def scheme(self, request: web.BaseRequest) -> str:
-        return "http"
+        return request.scheme
 
     def trace(self, request: web.BaseRequest) -> Trace:
         return derive_trace(values_of(request.raw_headers, b"traceparent"), secrets.token_hex)

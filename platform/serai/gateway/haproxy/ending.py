@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from serai.gateway.record import RequestRecord
@@ -18,12 +18,13 @@ _LOOK_EVERY_S = 0.02
 _CUT_SHORT = 503
 
 
-async def drain(runtime: Runtime, address: tuple[str, int], timeout_s: float) -> None:
+async def drain(runtime: Runtime, addresses: Sequence[tuple[str, int]], timeout_s: float) -> None:
     """Take no new connections, close those that stay after their next answer; wait for what is in flight."""
     deadline = asyncio.get_running_loop().time() + timeout_s
     with suppress(RuntimeFailure):
         await runtime.ask(f"shutdown frontend {FRONTEND}")
-        await asyncio.to_thread(refuse_connections, runtime.path, address)
+        for address in addresses:
+            await asyncio.to_thread(refuse_connections, runtime.path, address)
         while await _count_in_flight(runtime) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(_LOOK_EVERY_S)
 

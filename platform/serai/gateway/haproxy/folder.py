@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .plan import GRANTS, KEYS, ROWS
-from .render import ADMIN_SOCKET, Plan, render
+from .render import ADMIN_SOCKET, CERTIFICATE, Plan, render
 from .state import State
 
 CONFIGURATION, MASTER_SOCKET = "haproxy.cfg", "master.sock"
@@ -40,6 +40,10 @@ class RunFolder:
             self._write(name, "".join(f"{key} {value}\n" for key, value in entries.items()))
         servers = {key: server for key, server in state.servers.items() if not server.is_draining}
         self._write(CONFIGURATION, render(plan, servers))
+
+    def write_certificate(self, pem: bytes) -> None:
+        """Write what callers by TLS are shown, key and all, for HAProxy's next start."""
+        self._write(CERTIFICATE, pem.decode())
 
     def note(self, values: Mapping[str, object]) -> None:
         """Leave word of what runs for whoever finds it."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from serai.domain.routes import RouteTable
 from serai.gateway.carrier import Carrier
-from serai.gateway.engine import Engine, Health, Keep, KeepAll
+from serai.gateway.certificate import Certificate
+from serai.gateway.engine import Engine, Health, Keep, KeepAll, TlsPlace
 from serai.gateway.record import RequestRecord
 
 from .accounts import Accounts
@@ -52,9 +53,11 @@ class HaproxyEngine(Engine):
         program: Program,
         hold_limit: int = 1000,
         keep_all: KeepAll | None = None,
+        tls: TlsPlace | None = None,
     ) -> None:
         self._host, self._port, self._domain = host, port, domain
         self._keep = keep
+        self._tls = tls
         self._folder = RunFolder(folder)
         self._carrier = Carrier(keep, health, hold_limit)
         self._ledger = Ledger(folder / "ledger")
@@ -72,6 +75,10 @@ class HaproxyEngine(Engine):
     @property
     def address(self) -> tuple[str, int]:
         return self._host, self._port
+
+    @property
+    def tls_address(self) -> tuple[str, int] | None:
+        return self._supervision.plan.tls
 
     @property
     def in_flight(self) -> int:
@@ -134,6 +141,11 @@ class HaproxyEngine(Engine):
         with suppress(RuntimeFailure):  # it has ended: it is started anew with what is wanted
             await self._supervision.steering.bring(touched)
 
+    async def present(self, certificate: Certificate) -> None:
+        if self._tls is not None:
+            self._folder.write_certificate(certificate.pem)  # for its next start
+            await self._supervision.present(certificate.pem)
+
     async def close(self, drain_s: float) -> None:
         if not self._is_open:
             return
@@ -141,7 +153,7 @@ class HaproxyEngine(Engine):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await drain(self._runtime, self.address, drain_s)
+        await drain(self._runtime, [self.address, *([self.tls_address] if self.tls_address else [])], drain_s)
         cut = await record_cut(self._runtime, self._wanted.deployments())
         await self._carrier.close(0)
         with suppress(RuntimeFailure):
@@ -157,10 +169,13 @@ class HaproxyEngine(Engine):
 
     async def _launch(self) -> None:
         place = (self._host, self._port, self._domain)
-        if await self._supervision.adopt(*place):
+        tls = (self._tls.host, self._tls.port) if self._tls else None
+        if self._tls is not None:
+            self._folder.write_certificate(self._tls.certificate.pem)
+        if await self._supervision.adopt(*place, tls):
             await self._take_over()
             return
-        self._supervision.claim(*place, derive_count(len(self._table.routes)))
+        self._supervision.claim(*place, derive_count(len(self._table.routes)), tls)
         self._wanted.take(dict(self._table.routes))
         await self._supervision.launch()
 
@@ -170,6 +185,8 @@ class HaproxyEngine(Engine):
             self._wanted.slots.assign(name, row.partition(":")[0])
         self._wanted.take(dict(self._table.routes))
         await self._supervision.take_over()
+        if self._tls is not None:
+            await self._supervision.present(self._tls.certificate.pem)
 
     async def _watch(self) -> None:
         """Look after what HAProxy does, for ever."""

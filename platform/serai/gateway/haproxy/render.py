@@ -23,6 +23,7 @@ from .state import CALLER_IDLE_S, CONNECT_S, Server
 
 FRONTEND = "callers"
 ADMIN_SOCKET, LOG_SOCKET = "admin.sock", "log.sock"
+CERTIFICATE = "tls.pem"
 HANDED_SOCKET, RESCUE_SOCKET = "handed.sock", "rescue.sock"
 _SESSION = SESSION_COOKIE.decode()
 _ID = "[A-Za-z0-9._:/+=@-]{1,128}"
@@ -41,6 +42,7 @@ class Plan:
     domain: str
     slots: int
     threads: int
+    tls: tuple[str, int] | None = None
 
     @property
     def digest(self) -> str:
@@ -123,9 +125,8 @@ _RECORD = " ".join(
 
 
 def _frontend(plan: Plan) -> list[str]:
-    host = f"[{plan.host}]" if ":" in plan.host else plan.host
     return [
-        f"bind {host}:{plan.port}",
+        *_binds(plan),
         "log ring@records format raw local0",
         f"log-format '{_RECORD}'",
         "http-request set-var(txn.t0) date(0,us)",
@@ -145,6 +146,16 @@ def _frontend(plan: Plan) -> list[str]:
         "http-after-response set-header x-request-id %[var(txn.rid)] if { var(txn.rid) -m found }",
         f"use_backend {HANDED} if {{ path_beg /-/ }}",
         "use_backend %[var(txn.be)]",
+    ]
+
+
+def _binds(plan: Plan) -> list[str]:
+    """Return the lines for the plain address, and for that of TLS where there is one."""
+    places = [(plan.host, plan.port, "")]
+    if plan.tls is not None:
+        places.append((*plan.tls, f" ssl crt {CERTIFICATE} ssl-min-ver TLSv1.2 alpn h2,http/1.1"))
+    return [
+        f"bind [{host}]:{port}{more}" if ":" in host else f"bind {host}:{port}{more}" for host, port, more in places
     ]
 
 
@@ -186,9 +197,12 @@ def _find_row(domain: str) -> list[str]:
 def _measure(side: str, fetch: str, name: str) -> list[str]:
     """Set `name` to the size of a head, so that what HAProxy counts less this is the body.
 
-    The mark at the end of chunks is counted when it comes; it is in what is at hand already or still to be taken off.
+    The mark at the end of chunks, and of bodies in HTTP/2, is counted when it comes; it is in what is at hand already
+    or still to be taken off.
     """
-    is_mark_to_come = f"!{{ internal.htx.has_eom }} {{ {fetch}.fhdr(transfer-encoding) -m found }}"
+    marked = f"{{ {fetch}.fhdr(transfer-encoding) -m found }}"
+    marked += " or !{ internal.htx.has_eom } { fc_http_major 2 }" if fetch == "req" else ""
+    is_mark_to_come = f"!{{ internal.htx.has_eom }} {marked}"
     return [
         f"http-{side} set-var(txn.len) {fetch}.body_len",
         f"http-{side} set-var(txn.{name}) internal.htx.data,sub(txn.len)",

@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
+from serai.domain.errors import Invalid
+
 from .folder import MASTER_SOCKET, RunFolder
 from .master import HaproxyFailure, Master, claim_port
 from .program import Program
-from .render import Plan
+from .render import CERTIFICATE, Plan
 from .runtime import Runtime, RuntimeFailure
 from .steering import Steering
 from .wanted import Wanted
@@ -51,7 +53,7 @@ class Supervision:
         """Return the replicas that workers from before a reload may still be sending requests to."""
         return self._old_replicas
 
-    async def adopt(self, host: str, port: int, domain: str) -> bool:
+    async def adopt(self, host: str, port: int, domain: str, tls: tuple[str, int] | None = None) -> bool:
         """Take over the HAProxy that an earlier process left in the folder, if it is the one that would be started.
 
         One that is not is ended: nobody steers it any more.
@@ -62,7 +64,8 @@ class Supervision:
             return False
         slots, old_port = note.get("slots"), note.get("port")
         if isinstance(slots, int) and isinstance(old_port, int):
-            self.plan = Plan(host, port or old_port, domain, slots, self.plan.threads)
+            place = (tls[0], tls[1] or _number(note.get("tls_port"))) if tls else None
+            self.plan = Plan(host, port or old_port, domain, slots, self.plan.threads, place)
             if await self._is_as_planned():
                 self._wanted.slots.grow(slots)
                 return True
@@ -72,10 +75,11 @@ class Supervision:
         await self.master.stop()
         return False
 
-    def claim(self, host: str, port: int, domain: str, slots: int) -> None:
+    def claim(self, host: str, port: int, domain: str, slots: int, tls: tuple[str, int] | None = None) -> None:
         """Plan to listen at an address, 0: a free port. OSError where it is taken."""
         self._wanted.slots.grow(slots)
-        self.plan = Plan(host, claim_port(host, port), domain, self._wanted.slots.count, self.plan.threads)
+        place = (tls[0], claim_port(*tls)) if tls else None
+        self.plan = Plan(host, claim_port(host, port), domain, self._wanted.slots.count, self.plan.threads, place)
 
     async def launch(self) -> None:
         """Start HAProxy as planned, with all that is wanted. HaproxyFailure where it does not run."""
@@ -106,6 +110,20 @@ class Supervision:
         self.steering.began(state)
         log.info("HAProxy was reloaded with room for %d deployments", slots)
 
+    async def present(self, pem: bytes) -> None:
+        """Have HAProxy show another certificate from the next handshake on. Invalid where it does not take it.
+
+        Where HAProxy has just ended, its next start reads the file.
+        """
+        commands = [f"set ssl cert {CERTIFICATE} <<\n{pem.decode()}", f"commit ssl cert {CERTIFICATE}"]
+        try:
+            answers = await self._runtime.run(commands)
+            if "Success" not in answers[-1]:
+                await self._runtime.ask(f"abort ssl cert {CERTIFICATE}")
+                raise Invalid(f"HAProxy answers {' '.join(' '.join(answers).split())}", "gateway_tls_cert")
+        except RuntimeFailure as failure:
+            log.warning("the certificate is shown from HAProxy's next start on: %s", failure)
+
     async def forget_old(self) -> None:
         """Forget the old workers once they are gone."""
         if self._old_replicas and not await self.master.has_old_workers():
@@ -123,7 +141,10 @@ class Supervision:
                 failures += 1
 
     def _note(self) -> None:
-        self._folder.note({"port": self.plan.port, "slots": self.plan.slots, "pid": self.master.pid})
+        tls_port = self.plan.tls[1] if self.plan.tls else 0
+        self._folder.note(
+            {"port": self.plan.port, "slots": self.plan.slots, "pid": self.master.pid, "tls_port": tls_port}
+        )
 
     async def _relaunch(self, pause_s: float) -> bool:
         await asyncio.sleep(pause_s)
