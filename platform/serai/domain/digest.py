@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache, partial
 from itertools import accumulate
 
 from .window import Summary
@@ -71,6 +73,20 @@ def count_buckets(centroids: Iterable[tuple[float, float]]) -> dict[int, int]:
     return counts
 
 
+@cache
+def _starts_us() -> tuple[int, ...]:
+    """Return the first whole microsecond of each bucket but the first."""
+    starts = []
+    for bucket in range(1, LAST_BUCKET + 1):
+        start = math.floor(_WIDTH ** (bucket - 1))
+        while bucket_of(start / 1e6) < bucket:
+            start += 1
+        while start > 0 and bucket_of((start - 1) / 1e6) >= bucket:
+            start -= 1
+        starts.append(start)
+    return tuple(starts)
+
+
 class Digest:
     """Times that are being counted: exact count, sum, least and greatest, and a count by bucket."""
 
@@ -81,7 +97,7 @@ class Digest:
         self.sum_s = 0.0
         self.min_s = math.inf
         self.max_s = 0.0
-        self.buckets: dict[int, int] = {}
+        self.buckets: Counter[int] = Counter()
 
     def add(self, seconds: float) -> None:
         """Count one time. What a broken clock gives is bounded: less than nothing or NaN is 0."""
@@ -96,6 +112,22 @@ class Digest:
         bucket = bucket_of(seconds)
         buckets = self.buckets
         buckets[bucket] = buckets.get(bucket, 0) + 1
+
+    def add_us(self, times_us: Sequence[int]) -> None:
+        """Count times in whole microseconds, as `add` does each; at a quarter of its cost."""
+        least, greatest = min(times_us, default=0), max(times_us, default=0)
+        if least < 0 or greatest > LIMIT_S * 1e6:
+            for time_us in times_us:
+                self.add(time_us / 1e6)
+            return
+        self.count += len(times_us)
+        self.sum_s += sum(times_us) / 1e6
+        if times_us:
+            self.min_s, self.max_s = min(self.min_s, least / 1e6), max(self.max_s, greatest / 1e6)
+        if greatest:
+            self.buckets.update(map(partial(bisect_right, _starts_us()), times_us))
+        elif times_us:
+            self.buckets[0] += len(times_us)
 
     def add_untimed(self, about_s: float) -> None:
         """Count one whose time is not known but is about `about_s`: percentiles speak of the others alone."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from serai.domain.routes import RouteTable
 from serai.domain.spec_text import JsonObject
 
 from .certificate import Certificate
+from .pile import Pile
 from .record import RequestRecord
 
 Keep = Callable[[RequestRecord], None]
-KeepAll = Callable[[Sequence[RequestRecord]], None]
+KeepAll = Callable[[Pile], None]
 Health = Callable[[], JsonObject]
 
 

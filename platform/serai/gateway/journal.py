@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable
 from pathlib import Path
 
+from .pile import Pile
 from .record import RequestRecord
 from .segment import Segment, WindowId, journal_path
 
@@ -35,13 +35,17 @@ class Journal:
             segment = self._rotate(start)
         self._tell(segment.add(record))
 
-    def append_all(self, records: Sequence[RequestRecord]) -> None:
-        """Count records that came together."""
-        for start, together in groupby(records, lambda record: self._start(record.at)):
-            segment = self._open
-            if segment is None or segment.id.start != start:
-                segment = self._rotate(start)
-            self._tell(segment.add_all(list(together)))
+    def append_all(self, pile: Pile) -> None:
+        """Count requests that came together, as `append` does each: much cheaper where they fall in one window."""
+        start, last = self._start(min(pile.ended_us) / 1e6), self._start(max(pile.ended_us) / 1e6)
+        if start != last:
+            for record in pile:
+                self.append(record)
+            return
+        segment = self._open
+        if segment is None or segment.id.start != start:
+            segment = self._rotate(start)
+        self._tell(segment.add_pile(pile))
 
     def take_closed(self, all: bool = False) -> list[Segment]:
         """Return the segments whose time is over, oldest first, `all` of them at the end."""

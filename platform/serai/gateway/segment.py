@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from serai.domain.window import Window
 from serai.telemetry.fold import Folder, make_window
 
-from .record import RequestRecord, decode_record, encode_record
+from .pile import Pile, decode_line
+from .record import RequestRecord, encode_record
 
 _NAME = re.compile(r"(\d{12})-(\d{8})-([0-9a-z.]+)")
 
@@ -65,11 +65,10 @@ class Segment:
         self._figures.count(record, self.id.start)
         return error
 
-    def add_all(self, records: Sequence[RequestRecord]) -> OSError | None:
-        """Count records as `add` does each, with one write for all of them."""
-        error = self._write(b"".join(map(encode_record, records)))
-        for record in records:
-            self._figures.count(record, self.id.start)
+    def add_pile(self, pile: Pile) -> OSError | None:
+        """Count requests as `add` does each, with one write for all of them."""
+        error = self._write(b"\n".join([*pile.lines, b""]))
+        self._figures.count_pile(pile, self.id.start)
         return error
 
     def close(self) -> None:
@@ -101,7 +100,7 @@ def load_window(path: Path, id: WindowId, length_s: float) -> Window:
     figures = _Figures(length_s)
     for line in path.read_bytes().split(b"\n"):
         try:
-            figures.count(decode_record(line), id.start)
+            figures.count(decode_line(line), id.start)
         except ValueError:
             continue
     return figures.make(id)
@@ -130,6 +129,20 @@ class _Figures:
         )
         if record.key_id:
             self._keys[record.key_id] = max(record.at, self._keys.get(record.key_id, 0.0))
+
+    def count_pile(self, pile: Pile, start: int) -> None:
+        self._folder.add_many(
+            pile.deployment,
+            pile.version,
+            pile.replica,
+            pile.status,
+            pile.totals_us,
+            pile.firsts_us,
+            pile.queues_us,
+            float(start),
+        )
+        for key, at in pile.keys.items():
+            self._keys[key] = max(at, self._keys.get(key, 0.0))
 
     def make(self, id: WindowId) -> Window:
         start = float(id.start)

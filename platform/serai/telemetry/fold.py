@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from serai.domain.digest import Digest
 from serai.domain.window import Clock, SeriesKey, Summary, Window
@@ -43,14 +43,7 @@ class Folder:
         `version` 0 and `replica` "" stand for a request that reached none. Any `at` is counted, in the window that it
         falls in: a clock that was set back opens an old window again, and the store merges what has the same time.
         """
-        start = math.floor(at / self.length_s) * self.length_s
-        window = self._windows.get(start)
-        if window is None:
-            window = self._windows[start] = {}
-        group = (deployment, version, replica, status // 100)
-        clocks = window.get(group)
-        if clocks is None:
-            clocks = window[group] = (Digest(), Digest(), Digest())
+        clocks = self._clocks((deployment, version, replica, status // 100), at)
         if is_timed:
             clocks[0].add(total_s)
         else:
@@ -59,6 +52,32 @@ class Folder:
             clocks[1].add(first_byte_s)
         if queue_s is not None:
             clocks[2].add(queue_s)
+
+    def add_many(
+        self,
+        deployment: str,
+        version: int,
+        replica: str,
+        status: int,
+        totals_us: Sequence[int],
+        firsts_us: Sequence[int],
+        queues_us: Sequence[int],
+        at: float,
+    ) -> None:
+        """Count requests that ended in the window of `at`, whose times are in whole microseconds."""
+        clocks = self._clocks((deployment, version, replica, status // 100), at)
+        for digest, times_us in zip(clocks, (totals_us, firsts_us, queues_us), strict=True):
+            digest.add_us(times_us)
+
+    def _clocks(self, group: _Group, at: float) -> _Clocks:
+        start = math.floor(at / self.length_s) * self.length_s
+        window = self._windows.get(start)
+        if window is None:
+            window = self._windows[start] = {}
+        clocks = window.get(group)
+        if clocks is None:
+            clocks = window[group] = (Digest(), Digest(), Digest())
+        return clocks
 
     def take(self, now: float, all: bool = False) -> list[tuple[float, Series]]:
         """Remove and return closed windows as (start, series), oldest first; `all` closes the open one too.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -163,7 +163,7 @@ class HaproxyEngine(Engine):
             self._keep(record)
         self._release()
 
-    def _keep_each(self, records: Sequence[RequestRecord]) -> None:
+    def _keep_each(self, records: Iterable[RequestRecord]) -> None:
         for record in records:
             self._keep(record)
 

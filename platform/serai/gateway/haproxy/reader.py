@@ -6,20 +6,20 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import cast
 
 from serai.gateway.engine import KeepAll
 
 from .ledger import Ledger
 from .names import slot_number
-from .records import Line, parse_line
+from .piles import Heap, heap_up
 
 log = logging.getLogger(__name__)
 
 # Records are on their way for a few milliseconds; after so long without any there are none.
-_QUIET_S = 0.05
-_GATHER_S = 0.01
+_QUIET_S = 0.08
+_GATHER_S = 0.025
 # Threads of HAProxy hand theirs in almost in order.
 _MARGIN_US = 500_000
 
@@ -62,40 +62,43 @@ class Records:
     def take(self, lines: Iterable[bytes]) -> None:
         """Take whole lines; one that cannot be read is said once, and left to the comparison of counts."""
         self._came_at = asyncio.get_running_loop().time()
-        parsed = list(self._parse(lines))
-        records = [line.record for line in parsed if line.record is not None]
-        if records:
-            self._keep_all(records)
-        self._enter(parsed)
-
-    def _parse(self, lines: Iterable[bytes]) -> Iterator[Line]:
-        for text in lines:
+        heaps, unread = heap_up(lines)
+        for line in unread:
+            self._puzzle(line)
+        for heap in heaps:
             try:
-                line = parse_line(text, self._since_us)
-            except (ValueError, IndexError) as error:
-                self._puzzle(text, error)
+                self._keep(heap)
+            except (ValueError, IndexError):
+                self._puzzle(heap.lines[0])
                 continue
-            if line is not None:
-                yield line
+            self._enter(heap)
 
-    def _enter(self, lines: Sequence[Line]) -> None:
+    def _keep(self, heap: Heap) -> None:
+        """Keep what is on record nowhere else."""
+        if not heap.end.is_ours or heap.end.is_unreached:
+            self._keep_all(heap.make_pile())
+        elif heap.end.is_broken:
+            # A gateway that is gone took them along.
+            orphans = heap.older_than(self._since_us)
+            if orphans is not None:
+                self._keep_all(orphans.make_pile())
+
+    def _enter(self, heap: Heap) -> None:
         """Enter lines of the present worker in the ledger."""
-        worker, mark_us = self._ledger.worker, self._mark_us
-        present = [line for line in lines if line.worker == worker]
-        counts = Counter((line.backend, line.hundreds) for line in present)
-        late = Counter((line.backend, line.hundreds) for line in present if line.ended_us > mark_us)
-        if present:
-            self._latest_us = present[-1].ended_us
-        for (backend, hundreds), count in counts.items():
-            slot = slot_number(backend.decode())
-            if slot is not None:
-                self._ledger.add(slot, hundreds, count)
-                self.late[slot, hundreds] += late[backend, hundreds]
+        slot = slot_number(heap.backend.decode())
+        if heap.worker != self._ledger.worker:
+            return
+        self._latest_us = heap.ended_us[-1]
+        if slot is None:
+            return
+        self._ledger.add(slot, heap.end.hundreds, len(heap.lines))
+        mark_us = self._mark_us
+        self.late[slot, heap.end.hundreds] += sum(ended_us > mark_us for ended_us in heap.ended_us)
 
-    def _puzzle(self, line: bytes, error: Exception) -> None:
+    def _puzzle(self, line: bytes) -> None:
         if not self._is_puzzled and line.strip():
             self._is_puzzled = True
-            log.error("a record of HAProxy cannot be read (%s): %r", error, line[:300])
+            log.error("a record of HAProxy cannot be read: %r", line[:300])
 
 
 class Connection(asyncio.Protocol):

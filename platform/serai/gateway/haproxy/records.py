@@ -21,7 +21,7 @@ from serai.gateway.record import CLIENT_LEFT, RequestRecord
 
 from .names import HANDED, RESCUE, parse_server_name
 
-_FIELDS = 17
+FIELDS = 17
 _SWITCHING = 101
 _UNREACHED = ("SC", "sC", "sQ")
 
@@ -43,17 +43,17 @@ def parse_line(line: bytes, since_us: int = 0) -> Line | None:
     it has served since `since_us` (epoch microseconds).
     """
     fields = line.split(b" ")
-    if len(fields) != _FIELDS or fields[4] == b"-":
+    if len(fields) != FIELDS or fields[4] == b"-":
         return None
     began_us = int(fields[0])
-    end = _read_end(fields[5], fields[6], fields[7], fields[8])
+    end = read_end(fields[5], fields[6], fields[7], fields[8])
     is_kept = not end.is_ours or end.is_unreached or (began_us < since_us and end.is_broken)
     ended_us = began_us + int(fields[1])
     return Line(int(fields[16]), fields[5], ended_us, end.hundreds, _make_record(fields, end) if is_kept else None)
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
+class End:
     """Where a request ended, and how."""
 
     version: int
@@ -66,17 +66,17 @@ class _End:
 
 
 @lru_cache(4096)
-def _read_end(backend: bytes, server: bytes, status: bytes, letters: bytes) -> _End:
+def read_end(backend: bytes, server: bytes, status: bytes, letters: bytes) -> End:
     """Return what these fields mean; few of them differ."""
     ended = letters[:2].decode()
     is_ours = backend == HANDED.encode() or server == RESCUE.encode()
     is_unreached = ended in _UNREACHED
     version, replica = (0, "") if is_ours or is_unreached else parse_server_name(server.decode())
     told = derive_status(int(status), ended)
-    return _End(version, replica, told, int(status) // 100, is_ours, is_unreached, ended[0] == "S")
+    return End(version, replica, told, int(status) // 100, is_ours, is_unreached, ended[0] == "S")
 
 
-def _make_record(fields: list[bytes], end: _End) -> RequestRecord:
+def _make_record(fields: list[bytes], end: End) -> RequestRecord:
     total_us, first_us, traceparent = int(fields[1]), fields[2], fields[13].decode()
     return RequestRecord(
         (int(fields[0]) + total_us) / 1e6,
