@@ -55,7 +55,9 @@ class TlsContract(EngineFixture):
         expected = "HTTP/2" if "h2" in self.protocols else "HTTP/1.1"
         assert {answer.http_version for answer in answers} == {expected} and model.requests == 50
         await bench.record(50)
-        assert sorted(record.bytes_in for record in bench.records) == list(range(50))
+        # In HTTP/2, HAProxy counts the end of a body as a byte or not, as it comes in a frame of its own or not.
+        sizes = sorted(record.bytes_in for record in bench.records)
+        assert all(abs(size - number) <= 1 for number, size in enumerate(sizes)), sizes
         assert {record.bytes_out for record in bench.records} == {len(answer.content) for answer in answers}
 
     @scenario

@@ -60,15 +60,16 @@ class Heap:
 
 
 def heap_up(lines: Iterable[bytes]) -> tuple[list[Heap], list[bytes]]:
-    """Return heaps of lines, and the lines that cannot be read. What goes nowhere is left out."""
+    """Return heaps of lines, and the lines that cannot be read.
+
+    What goes nowhere is left out, and what HAProxy says of itself.
+    """
     sorted_out: dict[tuple[bytes, ...], list[tuple[bytes, list[bytes]]]] = defaultdict(list)
     unread = []
     for line in lines:
         fields = line.split(b" ")
         if len(fields) == FIELDS:
             sorted_out[(fields[_WORKER], *fields[_WAY])].append((line, fields))
-        elif line:
-            unread.append(line)
     heaps = []
     for together in sorted_out.values():
         try:
