@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from serai.domain.errors import ServerUnavailable
 from serai.gateway.engine import Engine, Health, Keep
 from serai.gateway.record import RequestRecord
 from tests.gateway.bench import Bench
@@ -41,8 +42,19 @@ class EngineFixture:
 
     hold_limit = 5
 
+    @pytest.fixture(autouse=True)
+    def _server(self) -> None:
+        self.woken: list[str] = []
+        self.is_server_away = False
+
+    async def wake(self, deployment: str) -> None:
+        """What the engine is to call while requests wait for an idle deployment."""
+        self.woken.append(deployment)
+        if self.is_server_away:
+            raise ServerUnavailable("nobody is there")
+
     def make_engine(self, keep: Keep, health: Health) -> Engine:
-        """Return an engine on 127.0.0.1, a free port, DOMAIN and `hold_limit`."""
+        """Return an engine on 127.0.0.1, a free port, DOMAIN, `hold_limit` and `wake`."""
         raise NotImplementedError
 
     @pytest.fixture

@@ -36,7 +36,8 @@ class Route:
     """How requests of one deployment are carried.
 
     `version` alone gets new requests, unless a caller names another that has endpoints. With no endpoint for it a
-    request is held up to `hold_s` seconds (0: refused at once with `state` and `reason`).
+    request is held up to `hold_s` seconds (0: refused at once with `state` and `reason`). One `is_idle` has no replica
+    until the server is told that requests wait.
     """
 
     deployment: str
@@ -52,6 +53,7 @@ class Route:
     limits: Limits = Limits()
     cors: Cors = Cors()
     key_header: str = ""
+    is_idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ def dump_route(route: Route) -> JsonObject:
         "limits": dump_limits(route.limits),
         "cors": dump_cors(route.cors),
         "key_header": route.key_header,
+        "idle": route.is_idle,
     }
 
 
@@ -138,4 +141,5 @@ def load_route(values: Mapping[str, Any]) -> Route:
         limits=read_limits(values.get("limits", {}), "limits", Limits()),
         cors=read_cors(values.get("cors", {}), "cors", Cors()),
         key_header=values.get("key_header", ""),
+        is_idle=bool(values.get("idle", False)),
     )

@@ -109,7 +109,7 @@ class Agent:
         return self.engine.leaving()
 
     def _make_engine(self, choice: Choice) -> Engine:
-        return make_engine(choice, self._config, self._journal, self.health, self._tls)
+        return make_engine(choice, self._config, self._journal, self.health, self._tls, self._control.wake)
 
     async def _start_engine(self) -> None:
         """Start the engine; where any will do and HAProxy does not run, the other one."""

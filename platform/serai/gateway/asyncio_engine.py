@@ -12,6 +12,7 @@ from .carrier import Carrier
 from .certificate import Certificate, make_context, present
 from .engine import Engine, Health, Keep, TlsPlace
 from .entrance import Entrance
+from .waker import Wake
 
 _BACKLOG = 1024
 _HANDSHAKE_S = 10.0
@@ -31,10 +32,11 @@ class AsyncioEngine(Engine):
         health: Health,
         hold_limit: int = 1000,
         tls: TlsPlace | None = None,
+        wake: Wake | None = None,
     ) -> None:
         self._host, self._port, self._tls = host, port, tls
         self._context: ssl.SSLContext | None = None
-        self._carrier = Carrier(keep, health, hold_limit)
+        self._carrier = Carrier(keep, health, hold_limit, wake)
         self._listener = self._carrier.make_listener(Entrance(domain))
         self._servers: list[asyncio.Server] = []
 

@@ -36,7 +36,7 @@ class Sent(web.StreamResponse):
 class Caller:
     """Writes an answer. `keep_alive` is as the caller asked until framing or `closing` demand otherwise."""
 
-    __slots__ = ("_closing", "bytes_out", "has_head", "is_head_only", "keep_alive", "request", "takes_chunks")
+    __slots__ = ("_closing", "bytes_out", "has_head", "is_head_only", "keep_alive", "more", "request", "takes_chunks")
 
     def __init__(self, request: web.BaseRequest, closing: asyncio.Event) -> None:
         self.request = request
@@ -46,6 +46,7 @@ class Caller:
         self.is_head_only = request.method == "HEAD"
         self.has_head = False
         self.bytes_out = 0
+        self.more = b""  # header lines for whatever is answered
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the connection; raise CallerLeft if it is closed."""
@@ -72,6 +73,13 @@ class Caller:
             return b"Connection: close\r\n"
         return b"" if self.takes_chunks else b"Connection: keep-alive\r\n"
 
+    def write_bodiless(self, status: int, lines: bytes, request_id: str) -> None:
+        """Answer with header lines alone."""
+        self.keep_alive = self.keep_alive and self.request.content.is_eof()
+        begin = f"HTTP/1.1 {status} {phrase(status)}\r\nX-Request-Id: {request_id}\r\n".encode()
+        self.has_head = True
+        self.write(begin + lines + self.connection_line() + b"\r\n")
+
     def write_problem(self, problem: Problem, request_id: str) -> None:
         """Answer with a problem document."""
         # A caller whose body was not read yet may be waiting for leave to send it.
@@ -84,6 +92,6 @@ class Caller:
             f"X-Request-Id: {request_id}",
             *(f"{name}: {value}" for name, value in problem.headers.items()),
         ]
-        head = "\r\n".join(lines).encode() + b"\r\n" + self.connection_line() + b"\r\n"
+        head = "\r\n".join(lines).encode() + b"\r\n" + self.more + self.connection_line() + b"\r\n"
         self.has_head = True
         self.write(head if self.is_head_only else head + body)

@@ -15,6 +15,7 @@ from .entrance import Entrance
 from .listener import SERVER, Listener
 from .proxy import Proxy
 from .targets import Targets
+from .waker import Wake
 
 _OWN = "/-/"
 # Requests that are cut at the end get this long to tell their callers and replicas.
@@ -24,10 +25,10 @@ _CUT_S = 0.5
 class Carrier:
     """Takes connections by the listeners that it makes. Use it from one running loop."""
 
-    def __init__(self, keep: Keep, health: Health, hold_limit: int) -> None:
+    def __init__(self, keep: Keep, health: Health, hold_limit: int, wake: Wake | None = None) -> None:
         self._health = health
         self._targets = Targets()
-        self._dispatcher = Dispatcher(self._targets, hold_limit)
+        self._dispatcher = Dispatcher(self._targets, hold_limit, wake)
         self._proxy = Proxy(self._targets, keep, self._dispatcher)
         self._listeners: list[Listener] = []
 
@@ -43,6 +44,10 @@ class Carrier:
         """Return how many requests wait for a replica of `deployment`."""
         return self._dispatcher.holds.count(deployment)
 
+    def queued(self, deployment: str) -> int:
+        """Return how many requests wait for a replica of `deployment` that is less busy."""
+        return self._dispatcher.turns.count(deployment)
+
     def make_listener(self, entrance: Entrance) -> Listener:
         """Return a protocol factory for a server whose requests come in by `entrance`."""
         listener = Listener(functools.partial(self._handle, entrance), handler_cancellation=True)
@@ -54,7 +59,7 @@ class Carrier:
         changed = self._targets.apply(table)
         if changed:
             self._dispatcher.pool.keep_only(set(self._targets.addresses()))
-            self._dispatcher.holds.release(changed)
+            self._dispatcher.release(changed)
         return changed
 
     async def close(self, drain_s: float) -> None:
@@ -64,7 +69,7 @@ class Carrier:
             listener.pre_shutdown()
         for listener in self._listeners:
             await listener.shutdown(_CUT_S)
-        self._dispatcher.pool.close()
+        await self._dispatcher.close()
 
     async def _handle(self, entrance: Entrance, request: web.BaseRequest) -> web.StreamResponse:
         if request.raw_path.startswith(_OWN) and not entrance.is_admitting:

@@ -14,6 +14,7 @@ from .engine import Engine, Health, TlsPlace
 from .haproxy.haproxy_engine import HaproxyEngine
 from .haproxy.program import Finding, Program, find_program
 from .journal import Journal
+from .waker import Wake
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +57,19 @@ def find_engine(wanted: str) -> Choice:
 
 
 def make_engine(
-    choice: Choice, config: GatewayConfig, journal: Journal, health: Health, tls: TlsPlace | None = None
+    choice: Choice,
+    config: GatewayConfig,
+    journal: Journal,
+    health: Health,
+    tls: TlsPlace | None = None,
+    wake: Wake | None = None,
 ) -> Engine:
     """Return the chosen engine for the address and folder of `config`."""
     place = (config.host, config.port, config.domain)
     if choice.program is None:
-        return AsyncioEngine(*place, journal.append, health, config.hold_limit, tls)
+        return AsyncioEngine(*place, journal.append, health, config.hold_limit, tls, wake)
     folder = config.data / "haproxy"
-    keep_all = journal.append_all
+    place_of_work = (folder, choice.program, config.hold_limit)
     return HaproxyEngine(
-        *place, journal.append, health, folder, choice.program, config.hold_limit, keep_all=keep_all, tls=tls
+        *place, journal.append, health, *place_of_work, keep_all=journal.append_all, tls=tls, wake=wake
     )

@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 
@@ -17,6 +18,7 @@ from serai.domain.routes import RouteChange, load_change
 # An answer may come this much later than asked for before the connection is given up.
 _GRACE_S = 10.0
 _SEND_S = 30.0
+_GOOD = frozenset({200, 204})
 _REFUSED_FOR_GOOD = frozenset({400, 413, 415, 422})
 
 
@@ -60,6 +62,14 @@ class ControlPlane:
         body = gzip.compress(b'{"windows":[' + b",".join(windows) + b"]}", compresslevel=1)
         await self._call("POST", "/api/v1/telemetry", {}, body, _SEND_S)
 
+    async def wake(self, deployment: str) -> None:
+        """Have an idle deployment start its replicas."""
+        path = f"/api/v1/routes/{quote(deployment, safe='')}/wake"
+        try:
+            await self._call("POST", path, {"gateway": self._gateway}, None, _GRACE_S)
+        except Refused as error:  # by another version of Serai, say: it may be replaced while requests wait
+            raise ServerUnavailable(str(error)) from error
+
     async def close(self) -> None:
         await self._session.close()
 
@@ -78,7 +88,7 @@ class ControlPlane:
             raise ServerUnavailable(f"{self._url} cannot be reached: {error or type(error).__name__}") from error
         if response.status in _REFUSED_FOR_GOOD:
             raise Refused(f"{method} {path} answered {response.status}: {content[:300].decode(errors='replace')}")
-        if response.status != 200:
+        if response.status not in _GOOD:
             raise ServerUnavailable(f"{url} answered {response.status}")
         return content
 

@@ -51,6 +51,7 @@ class Exchange:
         self.request_id = choose_request_id(request, self.trace.trace_id)
         self.limits = limits
         self.version: int | None = None  # the one the caller insists on
+        self.patience_s: float | None = None  # how long it waits at most, where it says so
         self.is_keyed = False
         self.key_id = ""
         self.endpoint: Endpoint | None = None  # the one that was sent the request

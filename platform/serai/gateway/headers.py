@@ -58,9 +58,9 @@ def pass_request(headers: Headers, dropped: frozenset[bytes]) -> list[bytes]:
     return lines
 
 
-def pass_response(headers: Headers) -> list[bytes]:
-    """Return the header lines to send back: a model sets neither our headers nor our session cookie."""
-    gone = _RESPONSE_DROPPED | _nominated(headers)
+def pass_response(headers: Headers, dropped: frozenset[bytes] = frozenset()) -> list[bytes]:
+    """Return the header lines to send back: a model sets neither our headers nor our session cookie, nor `dropped`."""
+    gone = _RESPONSE_DROPPED | dropped | _nominated(headers)
     lines = []
     for name, value in headers:
         low = name.lower()

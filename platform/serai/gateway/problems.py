@@ -3,12 +3,15 @@
 | status | code | when |
 |---|---|---|
 | 400 | malformed, bad-version, bad-body | the request cannot be read, no number of a version, a body that breaks off |
+| 400 | bad-wait | X-Serai-Wait is no time to wait |
+| 403 | origin-not-allowed, method-not-allowed, header-not-allowed | a browser asks if a page may call: it may not |
 | 408 | timeout-request | the head did not come in time (HAProxy engine; the other one closes the connection) |
 | 401, 403 | unauthenticated, forbidden | no valid key; a key of another deployment |
 | 404 | unknown-deployment, version-not-running | nothing is routed under this name, or the version has no replica |
 | 502 | replica-unreachable, replica-failed | no replica took the request; it ended without answering |
 | 503 | not-ready, idle, stopped, shutting-down, error | no replica, and the request is not held |
 | 503 | held-too-long, hold-full | the request was held, or could not be |
+| 503 | queue-full, queue-timeout | every replica is busy: too many wait already, or it waited too long |
 | 503 | access-changed | keys were taken away while it was held, and its own was not at hand to be checked again |
 | 504 | timeout-connect, timeout-first-byte, timeout-idle, timeout-total | one of the four limits passed |
 | 500 | internal | a fault of the gateway |
@@ -21,6 +24,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+
+from serai.domain.traffic import Limits
 
 MIME_TYPE = "application/problem+json"
 
@@ -68,6 +73,27 @@ def make_not_ready(deployment: str, state: str, reason: str) -> Problem:
     """Return the answer to a request that found no replica and is not held."""
     said = f"{deployment} has no replica that is ready; it is {state.replace('_', ' ') or 'not started'}"
     return make_unavailable(_STATE_CODES.get(state, "not-ready"), f"{said}: {reason}" if reason else said)
+
+
+def make_held_too_long(deployment: str, hold_s: float, why: str) -> Problem:
+    said = f"{deployment} had no replica within {hold_s:g} s"
+    return make_unavailable("held-too-long", f"{said}: {why}" if why else said)
+
+
+def make_queue_full(deployment: str, replicas: int, limits: Limits) -> Problem:
+    detail = (
+        f"every replica of {deployment} is busy (limits.concurrency {limits.concurrency}), and as many requests wait"
+        f" as may ({limits.queue} for each of {replicas}; limits.queue)"
+    )
+    return make_unavailable("queue-full", detail, 1)
+
+
+def make_queue_timeout(deployment: str, limits: Limits) -> Problem:
+    detail = (
+        f"no replica of {deployment} had a place in time: callers wait {limits.queue_s:g} s (limits.queue_timeout),"
+        " or less where X-Serai-Wait says so"
+    )
+    return make_unavailable("queue-timeout", detail, 1)
 
 
 def make_unauthenticated(detail: str) -> Problem:

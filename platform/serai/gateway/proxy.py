@@ -9,6 +9,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from .caller import Caller, CallerLeft, Sent
+from .cors import answer_lines
 from .dispatch import Dispatcher
 from .entrance import Entrance
 from .exchange import Exchange, Keep, choose_request_id
@@ -61,6 +62,7 @@ class Proxy:
     ) -> Sent:
         exchange = Exchange(request, destination, target.route.timeouts, self._keep, self._closing, entrance)
         caller = exchange.caller
+        caller.more = answer_lines(target.route.cors, request.raw_headers)
         try:
             await self._carry(exchange, target)
         except (CallerLeft, ConnectionError):

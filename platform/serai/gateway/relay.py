@@ -7,6 +7,7 @@ import asyncio
 from aiohttp import ClientError, StreamReader
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 
+from .cors import RESPONSE_HEADERS
 from .exchange import Exchange
 from .headers import pass_response
 from .problems import Problem
@@ -78,7 +79,8 @@ def make_head(exchange: Exchange, message: RawResponseMessage, is_chunked: bool)
     length = None if message.chunked else message.headers.get("Content-Length")
     lines = [
         b"HTTP/1.1 %d %b\r\n" % (message.code, message.reason.encode("utf-8", "surrogateescape")),
-        *pass_response(message.raw_headers),
+        *pass_response(message.raw_headers, RESPONSE_HEADERS if exchange.caller.more else frozenset()),
+        exchange.caller.more,
         *provenance(exchange),
     ]
     if is_chunked:

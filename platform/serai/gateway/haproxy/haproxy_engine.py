@@ -13,6 +13,7 @@ from serai.gateway.carrier import Carrier
 from serai.gateway.certificate import Certificate
 from serai.gateway.engine import Engine, Health, Keep, KeepAll, TlsPlace
 from serai.gateway.record import RequestRecord
+from serai.gateway.waker import Wake
 
 from .accounts import Accounts
 from .backstage import Backstage
@@ -54,12 +55,13 @@ class HaproxyEngine(Engine):
         hold_limit: int = 1000,
         keep_all: KeepAll | None = None,
         tls: TlsPlace | None = None,
+        wake: Wake | None = None,
     ) -> None:
         self._host, self._port, self._domain = host, port, domain
         self._keep = keep
         self._tls = tls
         self._folder = RunFolder(folder)
-        self._carrier = Carrier(keep, health, hold_limit)
+        self._carrier = Carrier(keep, health, hold_limit, wake)
         self._ledger = Ledger(folder / "ledger")
         self._records = Records(keep_all or self._keep_each, self._ledger)
         self._backstage = Backstage(self._folder, self._carrier, self._records, domain)

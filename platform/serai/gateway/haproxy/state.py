@@ -62,10 +62,15 @@ def make_row(backend: str, route: Route) -> str:
 
 
 def is_native(route: Route) -> bool:
-    """Return whether HAProxy keeps the route's limits exactly and can reach its replicas without asking for names."""
+    """Return whether HAProxy keeps the route's limits exactly and can reach its replicas without asking for names.
+
+    Its queue has one time-out for all deployments, and does not know of the requests that are handed over.
+    """
     limits = route.timeouts
     return (
         limits.total_s == 0
+        and route.limits.concurrency == 0
+        and not route.cors.origins
         and limits.connect_s == CONNECT_S
         and limits.first_byte_s == limits.idle_s == CALLER_IDLE_S
         and all(is_numeric(endpoint.address) for endpoint in route.endpoints)
