@@ -18,12 +18,15 @@ from serai.domain.routes import Grant, RouteTable
 from serai.domain.spec import Spec
 from serai.plugin import (
     Credentials,
+    Departure,
     DeploymentChange,
     Exposition,
     Identity,
     KeyStore,
     Permission,
+    Person,
     PluginContext,
+    SignIn,
     VersionFacts,
     hookimpl,
 )
@@ -70,6 +73,10 @@ class Registers:
 
     @hookimpl
     def serai_register_exposition(self) -> object:
+        return self._give()
+
+    @hookimpl
+    def serai_register_sign_in(self, context: PluginContext) -> object:
         return self._give()
 
     @hookimpl
@@ -143,6 +150,7 @@ REGISTRATIONS = {
     "serai_register_sink": lambda plugins: plugins.make_sinks(context_for),
     "serai_register_key_store": lambda plugins: plugins.make_key_store(context_for),
     "serai_register_exposition": lambda plugins: plugins.make_exposition(context_for),
+    "serai_register_sign_in": lambda plugins: plugins.make_sign_ins(context_for),
     "serai_register_blueprint": lambda plugins: plugins.blueprints(),
     "serai_register_command": lambda plugins: plugins.commands(),
 }
@@ -218,6 +226,30 @@ def test_serai_register_exposition_takes_the_first_and_closes_all() -> None:
     plugins.close()
     assert first.closed and second.closed
     assert load(none=Registers(None)).make_exposition(context_for) is None
+
+
+class Nobody(SignIn):
+    """Signs nobody in, and can be closed."""
+
+    label = "nobody"
+    closed = False
+
+    def begin(self, callback_url: str, state: str) -> Departure:
+        return Departure(f"{callback_url}?state={state}")
+
+    def finish(self, callback_url: str, answer: Mapping[str, str], kept: Mapping[str, str]) -> Person:
+        raise Unauthenticated("nobody is known here")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_serai_register_sign_in_is_named_by_plugin_and_closed() -> None:
+    one, two = Nobody(), Nobody()
+    plugins = load(none=Registers(None), one=Registers(one), two=Registers(two))
+    assert plugins.make_sign_ins(context_for) == {"one": one, "two": two}
+    plugins.close()
+    assert one.closed and two.closed
 
 
 def test_serai_register_blueprint_is_named_by_plugin() -> None:

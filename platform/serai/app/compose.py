@@ -126,6 +126,7 @@ def compose(
         lifecycle=lifecycle,
         keys=Keys(db, plugins, key_store, cluster, changes, announcer.publish_access, clock),
         exposition=plugins.make_exposition(make_context),
+        sign_ins=plugins.make_sign_ins(make_context),
         take_windows=intake.take,
         gateway_url=gateway_url,
         server_url=server_url,

@@ -7,18 +7,22 @@ from .hookspecs import hookimpl
 from .identity import Credentials, Identity, Permission
 from .key_store import KeyStore
 from .scheduler import Scheduler
+from .sign_in import Departure, Person, SignIn
 from .sink import Sink
 
 __all__ = [
     "Credentials",
+    "Departure",
     "DeploymentChange",
     "Exposition",
     "Identity",
     "KeyStore",
     "Permission",
+    "Person",
     "PluginContext",
     "PluginDatabase",
     "Scheduler",
+    "SignIn",
     "Sink",
     "VersionFacts",
     "hookimpl",

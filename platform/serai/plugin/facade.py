@@ -22,6 +22,7 @@ from .identity import Credentials, Identity, Permission
 from .implementations import HOOKS, Implementation
 from .key_store import KeyStore
 from .scheduler import Scheduler
+from .sign_in import SignIn
 from .sink import Sink
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ContextFor = Callable[[str], PluginContext]
-T = TypeVar("T", Scheduler, Sink, KeyStore, Exposition)
+T = TypeVar("T", Scheduler, Sink, KeyStore, Exposition, SignIn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Plugins:
         self._versions = dict(versions)
         self._implementations = implementations
         self._faults = Faults()
-        self._made: list[Scheduler | Sink | KeyStore | Exposition] = []
+        self._made: list[Scheduler | Sink | KeyStore | Exposition | SignIn] = []
 
     # registration
 
@@ -76,6 +77,10 @@ class Plugins:
         """Return what answers `/metrics`, of the first plugin that has one; `close` closes it."""
         made = self._make("serai_register_exposition", Exposition, context_for)  # type: ignore[type-abstract]
         return next(iter(made.values()), None)
+
+    def make_sign_ins(self, context_for: ContextFor) -> dict[str, SignIn]:
+        """Return the sign-in way of each plugin that has one, by the plugin's name; `close` closes them."""
+        return self._make("serai_register_sign_in", SignIn, context_for)  # type: ignore[type-abstract]
 
     def blueprints(self) -> dict[str, flask.Blueprint]:
         """Return the Flask blueprints by plugin name. What they are is the web's to check: flask is not known here."""

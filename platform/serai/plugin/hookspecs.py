@@ -22,6 +22,7 @@ from .exposition import Exposition
 from .identity import Credentials, Identity, Permission
 from .key_store import KeyStore
 from .scheduler import Scheduler
+from .sign_in import SignIn
 from .sink import Sink
 
 if TYPE_CHECKING:
@@ -67,6 +68,15 @@ def serai_register_exposition(context: PluginContext) -> Exposition | None:
 
     :param context: where the plugin keeps data, and its settings.
     :returns: an exposition, or None for none.
+    """
+
+
+@hookspec
+def serai_register_sign_in(context: PluginContext) -> SignIn | None:
+    """Return a way to sign in by somebody else, a button on the sign-in page. Registration.
+
+    :param context: where the plugin keeps data, and its settings.
+    :returns: a sign-in way, or None for none. It is named by its plugin, at `/login/<plugin>`.
     """
 
 

@@ -12,6 +12,7 @@ from serai.domain.window import Window
 from serai.plugin.exposition import Exposition
 from serai.plugin.facade import Plugins
 from serai.plugin.scheduler import Scheduler
+from serai.plugin.sign_in import SignIn
 from serai.store.blobs import BlobStore
 from serai.store.database import Database
 
@@ -40,6 +41,7 @@ class Core:
     lifecycle: Lifecycle
     keys: Keys
     exposition: Exposition | None
+    sign_ins: Mapping[str, SignIn]
     take_windows: Callable[[Sequence[Window]], int]
     gateway_url: str
     server_url: str

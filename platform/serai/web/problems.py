@@ -40,6 +40,7 @@ STATUSES_BY_CODE = {
     "too-large": 413,
     "database-busy": 503,
     "database-unreachable": 503,
+    "sign-in-unavailable": 503,
 }
 
 # What werkzeug refuses before a handler is reached, by status: our code and our words.

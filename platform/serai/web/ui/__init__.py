@@ -20,6 +20,7 @@ from .logs import LogPages
 from .metrics import MetricsPage
 from .overview import OverviewPage
 from .settings import SettingsPage
+from .sign_in_ways import SignInWays
 from .signin import SigninPages
 from .steps import Trail
 from .versions import VersionPages
@@ -30,10 +31,12 @@ def make_ui(core: Core) -> Blueprint:
     ui = Blueprint("ui", "serai.web", template_folder="templates")
     assets, library, trail = Assets(), ChartLibrary(), Trail()
     Frame(core, assets).register(ui)
+    signing_in = SigninPages(core)
     for page in (
         assets,
         library,
-        SigninPages(core),
+        signing_in,
+        SignInWays(core, signing_in),
         LiveReads(core),
         DeploymentsPage(core),
         DeployPages(core),

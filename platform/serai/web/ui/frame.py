@@ -26,7 +26,7 @@ from .viewer import find_viewer, may
 
 log = logging.getLogger(__name__)
 
-OPEN_ENDPOINTS = frozenset({"ui.asset", "ui.chart_library", "ui.login", "ui.sign_in"})
+OPEN_ENDPOINTS = frozenset({"ui.asset", "ui.chart_library", "ui.login", "ui.sign_in", "ui.leave", "ui.come_back"})
 READING_POSTS = frozenset({"ui.send_test", "ui.stop_test", "ui.sign_out"})
 # Pages run their own modules and nothing else; answers of models are shown as text, or as images from memory.
 POLICY = (

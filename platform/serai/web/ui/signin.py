@@ -48,7 +48,7 @@ class SigninPages:
         except Unauthenticated as error:
             return show_form(error)
         token = tokens.find_token(self._core.db, pasted, now)
-        return self._open_session(identity, token.id if token else 0)
+        return self.open_session(identity, token.id if token else 0)
 
     def sign_out(self) -> Response:
         """End the session, for other holders of its cookie as well."""
@@ -64,15 +64,16 @@ class SigninPages:
             granted = self._codes.redeem(code, self._core.clock())
         except Unauthenticated as error:
             return show_form(error)
-        return self._open_session(Identity(granted.login, granted.permissions), 0)
+        return self.open_session(Identity(granted.login, granted.permissions), 0)
 
-    def _open_session(self, identity: Identity, made_from: int) -> Response:
+    def open_session(self, identity: Identity, made_from: int, target: str = "") -> Response:
+        """Sign the browser in and send it to `target`, a page of ours, "" for the one that it asked for."""
         now = self._core.clock()
         self._sweep()
         _, plaintext = tokens.create_token(
             self._core.db, SESSION_NAME, identity.login, identity.permissions, now, now + LIFETIME
         )
-        response = flask.redirect(read_next())
+        response = flask.redirect(target or read_next())
         response.set_cookie(
             COOKIE,
             dump_session(self._core.secret_key, Session(plaintext, made_from)),
