@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from serai.gateway.asyncio_engine import AsyncioEngine
 from serai.gateway.engine import Engine, Health, Keep
+from tests.gateway.contract_faults import FaultContract
 from tests.gateway.contract_replicas import BalanceContract, ClosingContract, HandoverContract, HoldContract
 from tests.gateway.contract_requests import RequestContract
 from tests.gateway.contract_streams import StreamContract, TimeoutContract, WebSocketContract
@@ -45,6 +46,10 @@ class TestHandover(AsyncioFixture, HandoverContract):
 
 
 class TestClosing(AsyncioFixture, ClosingContract):
+    pass
+
+
+class TestFaults(AsyncioFixture, FaultContract):
     pass
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
 from pathlib import Path
 
 import aiohttp
@@ -11,13 +12,16 @@ import psutil
 import pytest
 from aiohttp import web
 
+from serai.gateway.haproxy.program import find_program
 from tests.gateway.bench import soon
 from tests.gateway.gateway_process import GatewayProcess
 from tests.gateway.test_gateway_agent import World, in_loop, world
 
+FOUND = find_program()
 
-async def start(w: World) -> GatewayProcess:
-    arguments = (w.control.url, w.token_file, w.folder / "gateway")
+
+async def start(w: World, engine: str = "asyncio") -> GatewayProcess:
+    arguments = (w.control.url, w.token_file, w.folder / "gateway", 1.0, 5.0, engine)
     return await asyncio.to_thread(GatewayProcess, *arguments)
 
 
@@ -86,3 +90,44 @@ async def test_sigterm_finishes_what_is_in_flight_and_sends_the_figures(tmp_path
         assert await asyncio.to_thread(gateway.terminate) == 0
         assert await asking == "finished"
         assert w.control.count() == 1
+
+
+@pytest.mark.parametrize("engine", ["asyncio", "haproxy"])
+@in_loop
+async def test_descriptors_that_run_out_are_waited_for(tmp_path: Path, engine: str) -> None:
+    if engine == "haproxy" and FOUND.program is None:
+        pytest.skip(FOUND.why_not)
+    async with world(tmp_path) as w:
+        await w.control.publish(w.route)
+        gateway = await start(w, engine)
+        try:
+            await until_served(gateway.url)
+            for process in (psutil.Process(gateway.pid), *psutil.Process(gateway.pid).children(recursive=True)):
+                _, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+                resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (process.num_fds() + 20, hard))
+            host, _, port = gateway.url.removeprefix("http://").rpartition(":")
+            hogs = [await asyncio.open_connection(host, int(port)) for _ in range(100)]
+            for _, writer in hogs:
+                writer.write(b"GET /m/ HTTP/1.1\r\nHost: g\r\n\r\n")
+            await asyncio.sleep(0.5)
+            for _, writer in hogs:
+                writer.close()
+            await until_served(gateway.url)
+        finally:
+            assert await asyncio.to_thread(gateway.terminate) == 0
+
+
+async def until_served(url: str) -> None:
+    """Return once the model answers by the gateway."""
+
+    async def is_served() -> bool:
+        try:
+            timeout = aiohttp.ClientTimeout(total=2)
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url + "/m/") as response:
+                return response.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async with asyncio.timeout(15):
+        while not await is_served():
+            await asyncio.sleep(0.05)

@@ -11,6 +11,7 @@ import pytest
 from serai.gateway.engine import Engine, Health, Keep, TlsPlace
 from serai.gateway.haproxy.haproxy_engine import HaproxyEngine
 from serai.gateway.haproxy.program import find_program
+from tests.gateway.contract_faults import FaultContract
 from tests.gateway.contract_replicas import BalanceContract, ClosingContract, HandoverContract, HoldContract
 from tests.gateway.contract_requests import RequestContract
 from tests.gateway.contract_streams import StreamContract, TimeoutContract, WebSocketContract
@@ -69,6 +70,10 @@ class TestHandover(HaproxyFixture, HandoverContract):
 
 
 class TestClosing(HaproxyFixture, ClosingContract):
+    pass
+
+
+class TestFaults(HaproxyFixture, FaultContract):
     pass
 
 

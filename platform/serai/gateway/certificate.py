@@ -114,10 +114,10 @@ class CertificateWatch:
         self._known = self._seen
         try:
             certificate = await asyncio.to_thread(load_certificate, self._files)
-        except Invalid as error:
+            await self._take(certificate)
+        except (Invalid, OSError) as error:
             log.error("the new TLS certificate is not used, the old one stays: %s", error)
             return
-        await self._take(certificate)
         log.info("callers see a new TLS certificate: %s", certificate)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from .agent import Agent
 from .config import GatewayConfig
+from .exhaustion import ExhaustionHandler
 
 
 def say_nothing(url: str) -> None:
@@ -26,6 +27,7 @@ def run(config: GatewayConfig, announce: Callable[[str], None] = say_nothing) ->
 
 async def _run(config: GatewayConfig, announce: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(ExhaustionHandler())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

@@ -98,13 +98,17 @@ class Supervision:
         await self.steering.audit()
 
     async def grow(self, slots: int) -> None:
-        """Reload HAProxy with more slots; its old workers finish what they have."""
+        """Reload HAProxy with more slots; its old workers finish what they have. Where that cannot be, all stays."""
+        plan, state = replace(self.plan, slots=slots), self._wanted.copy()
+        try:
+            self._folder.write(plan, state)
+            await self.master.reload()
+        except (OSError, HaproxyFailure) as error:
+            log.error("HAProxy cannot grow to %d deployments, the gateway itself carries the others: %s", slots, error)
+            return
         self._old_replicas |= self.steering.replicas()
         self._wanted.slots.grow(slots)
-        self.plan = replace(self.plan, slots=slots)
-        state = self._wanted.copy()
-        self._folder.write(self.plan, state)
-        await self.master.reload()
+        self.plan = plan
         self._note()
         await self._began()
         self.steering.began(state)
@@ -142,9 +146,11 @@ class Supervision:
 
     def _note(self) -> None:
         tls_port = self.plan.tls[1] if self.plan.tls else 0
-        self._folder.note(
-            {"port": self.plan.port, "slots": self.plan.slots, "pid": self.master.pid, "tls_port": tls_port}
-        )
+        values = {"port": self.plan.port, "slots": self.plan.slots, "pid": self.master.pid, "tls_port": tls_port}
+        try:
+            self._folder.note(values)
+        except OSError as error:
+            log.warning("what runs cannot be noted (%s): the next gateway may end this HAProxy", error)
 
     async def _relaunch(self, pause_s: float) -> bool:
         await asyncio.sleep(pause_s)
