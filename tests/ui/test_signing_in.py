@@ -65,7 +65,9 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_is_not_the_token(cl
     assert session.token != closed.token
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:x", "x"])
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:x", "x", "/\t/evil.example"]
+)
 def test_signing_in_never_leads_to_another_site(closed: Stage, target: str) -> None:
     answer = closed.app.test_client().post("/login", data={"token": closed.token, "next": target})
     assert answer.location == "/"

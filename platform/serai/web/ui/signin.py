@@ -105,5 +105,6 @@ def show_form(error: Unauthenticated | None) -> tuple[str, int]:
 def read_next() -> str:
     """Return the page to go to after signing in: one of ours, never another site's."""
     target = flask.request.values.get("next", "/")
-    is_ours = target.startswith("/") and not target.startswith(("//", "/\\")) and "\n" not in target
+    # Browsers drop tabs and newlines from addresses, so that "/\t/evil.example" would be another site's.
+    is_ours = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
     return target if is_ours else "/"
