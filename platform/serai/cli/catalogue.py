@@ -21,6 +21,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "start": "running:start",
         "stop": "running:stop",
         "scale": "settings:scale",
+        "idle": "resting:idle",
+        "wake": "resting:wake",
         "access": "settings:access",
         "keys": "keys:keys",
         "delete": "deleting:delete",

@@ -46,6 +46,7 @@ class DeploymentAnswer(TypedDict, total=False):
     active: int | None
     incumbent: int | None
     count: int
+    idle: bool
     access: str
     url: str
     state: str

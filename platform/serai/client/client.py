@@ -18,17 +18,18 @@ PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which lines are wanted: `since` is RFC 3339 or how long ago (`5m`), `grep` a text, `tail` the last so many."""
+    """Which lines are wanted: `since` and `until` are RFC 3339 or how long ago (`5m`), `grep` a text, `tail` the last so many."""
 
     replica: str | None = None
     stream: str | None = None
     since: str | None = None
+    until: str | None = None
     grep: str | None = None
     tail: int | None = None
     page: int = PAGE
 
     def params(self) -> dict[str, Any]:
-        names = ("replica", "stream", "since", "grep", "tail")
+        names = ("replica", "stream", "since", "until", "grep", "tail")
         return {name: getattr(self, name) for name in names} | {"limit": self.page}
 
 
@@ -107,6 +108,14 @@ class Client:
     def stop_deployment(self, name: str) -> DeploymentAnswer:
         """Stop whatever it runs."""
         return cast(DeploymentAnswer, self._send(Call("POST", f"{deployment_path(name)}/stop")).json())
+
+    def idle_deployment(self, name: str) -> DeploymentAnswer:
+        """Let it rest until a request comes. Conflict where none could wake it."""
+        return cast(DeploymentAnswer, self._send(Call("POST", f"{deployment_path(name)}/idle")).json())
+
+    def wake_deployment(self, name: str) -> DeploymentAnswer:
+        """Have it start its replicas, if it is idle."""
+        return cast(DeploymentAnswer, self._send(Call("POST", f"{deployment_path(name)}/wake")).json())
 
     # versions
 

@@ -69,7 +69,8 @@ class Deployment:
 
     `active` is the version the user wants to run. `incumbent` serves until the active one is ready; then it is
     cleared. `handing` is the handover mode chosen for the takeover in progress (never AUTO), None outside of one
-    or before it is chosen. `revision` grows with every change and guards conditional writes.
+    or before it is chosen. While it `is_idle` it runs no replica, and the count it wants is kept for when it is woken.
+    `revision` grows with every change and guards conditional writes.
     """
 
     name: str
@@ -81,6 +82,12 @@ class Deployment:
     incumbent: int | None = None
     handing: HandoverMode | None = None
     revision: int = 0
+    is_idle: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many replicas there are to be now."""
+        return 0 if self.is_idle else self.settings.count
 
 
 class Stage(StrEnum):

@@ -78,7 +78,7 @@ def choose_mode(asked: HandoverMode, count: int, side_by_side: Fit | None, inste
 
 def wanted_counts(situation: Situation) -> dict[int, int]:
     """Return how many replicas each version should have; versions not named should have none."""
-    count = situation.deployment.settings.count
+    count = situation.deployment.count
     active, incumbent = situation.active, situation.incumbent
     if active is None:
         return {incumbent.number: count} if incumbent else {}
@@ -105,7 +105,7 @@ def is_finished(situation: Situation, now: datetime) -> bool:
     if active is None or situation.incumbent is None:
         return False
     ready = situation.ready(active)
-    if ready >= situation.deployment.settings.count:
+    if ready >= situation.deployment.count:
         return True
     progress = active.progress
     if ready == 0 or progress is None or progress.stage is not Stage.READY:
@@ -119,7 +119,7 @@ def serving(situation: Situation) -> Version | None:
     if active is None or incumbent is None:
         return active or incumbent
     if situation.deployment.handing in {HandoverMode.OVERLAP, None}:
-        enough = situation.deployment.settings.count
+        enough = situation.deployment.count
     else:
         enough = max(1, situation.ready(incumbent))
     has_taken_over = situation.ready(active) >= enough or situation.ready(incumbent) == 0

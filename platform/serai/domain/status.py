@@ -59,7 +59,7 @@ def derive_status(situation: Situation, version: Version, now: datetime) -> Stat
     wanted = wanted_counts(situation).get(version.number, 0)
     ready = situation.ready(version)
     if is_active:
-        wanted = situation.deployment.settings.count
+        wanted = situation.deployment.count
         return _derive_active(situation, version, wanted, ready, now)
     if is_incumbent and ready and _serves(situation, version):
         return Status(State.RUNNING, make_reason("handing-over"), ready, wanted)
@@ -76,7 +76,7 @@ def derive_status(situation: Situation, version: Version, now: datetime) -> Stat
 def _derive_active(situation: Situation, version: Version, wanted: int, ready: int, now: datetime) -> Status:
     observation, replicas = situation.observations.get(version.number), situation.replicas(version)
     if wanted == 0:
-        return Status(State.RUNNING, make_reason("idle"), ready, 0)
+        return Status(State.RUNNING, _why_idle(situation), ready, 0)
     state = State.RUNNING if _serves(situation, version) else State.PREPARING
     if ready >= wanted:
         return Status(state, None if state is State.RUNNING else make_reason("taking-over"), ready, wanted)
@@ -87,6 +87,12 @@ def _derive_active(situation: Situation, version: Version, wanted: int, ready: i
     if situation.deployment.handing is HandoverMode.REPLACE and not wanted_counts(situation).get(version.number):
         return Status(State.PREPARING, make_reason("waiting-for-old"), 0, wanted)
     return Status(State.PREPARING, _waiting_reason(observation, replicas), 0, wanted)
+
+
+def _why_idle(situation: Situation) -> Reason:
+    if not situation.deployment.is_idle:
+        return make_reason("idle")
+    return make_reason("idle", "It rests and runs no replica until a request comes.", "Send a request, or wake it.")
 
 
 def _serves(situation: Situation, version: Version) -> bool:

@@ -15,7 +15,7 @@ from serai.domain.spec import Spec
 from serai.domain.spec_text import digest_spec
 from serai.plugin.facade import Plugins
 from serai.plugin.scheduler import Scheduler
-from serai.store import deployments, versions
+from serai.store import deployments, idling, versions
 from serai.store.blobs import BlobStore
 from serai.store.database import Database
 from serai.store.secrets import fingerprint_secrets
@@ -104,8 +104,10 @@ class Lifecycle:
         return self._after(name)
 
     def start(self, name: str, number: int, actor: str) -> DeploymentView:
-        """Make a version the active one; nothing happens if it is."""
-        versions.activate(self._db, name, number, self._clock(), actor)
+        """Make a version the active one; nothing happens if it is, but that it wakes if it is idle."""
+        with self._db.write():
+            versions.activate(self._db, name, number, self._clock(), actor)
+            idling.wake_deployment(self._db, name, self._clock(), actor)
         return self._after(name)
 
     def stop(self, name: str, number: int | None, actor: str) -> DeploymentView:
@@ -115,6 +117,16 @@ class Lifecycle:
             target = number if number is not None else deployment.active or deployment.incumbent
             if target is not None:
                 versions.deactivate(self._db, name, target, self._clock(), actor)
+        return self._after(name)
+
+    def idle(self, name: str, actor: str) -> DeploymentView:
+        """Let a deployment rest until a request comes; raise Conflict where none could wake it."""
+        idling.idle_deployment(self._db, name, self._clock(), actor)
+        return self._after(name)
+
+    def wake(self, name: str, actor: str, text: str = "") -> DeploymentView:
+        """Have an idle deployment run its replicas again; nothing happens if it is not idle."""
+        idling.wake_deployment(self._db, name, self._clock(), actor, text)
         return self._after(name)
 
     def delete_version(self, name: str, number: int, actor: str) -> None:

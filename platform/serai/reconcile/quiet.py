@@ -34,7 +34,7 @@ def has_work(situation: Situation, now: datetime) -> bool:
 
 def is_timeless(situation: Situation) -> bool:
     """True if no deadline runs: stopped and gone, or all that is wanted is ready and nothing is leaving."""
-    active, count = situation.active, situation.deployment.settings.count
+    active, count = situation.active, situation.deployment.count
     if situation.incumbent is not None:
         return False
     others = [v for v in situation.versions.values() if active is None or v.number != active.number]

@@ -33,6 +33,7 @@ def make_route(situation: Situation, status: Status | None, leaving: Collection[
         limits=deployment.settings.limits,
         cors=deployment.settings.cors,
         key_header=deployment.settings.key_header,
+        is_idle=deployment.is_idle,
     )
 
 
@@ -49,10 +50,12 @@ def _make_endpoints(situation: Situation, leaving: Collection[str]) -> tuple[End
 
 
 def _is_worth_holding(situation: Situation) -> bool:
-    """True if a replica is expected: one was ready in this run, or a handover has its gap."""
+    """True if a replica is expected: one was ready in this run, a request starts one, or a handover has its gap."""
     deployment, active = situation.deployment, situation.active
     if active is None or deployment.settings.count == 0:
         return False
+    if deployment.is_idle:
+        return True
     was_ready = active.progress is not None and active.progress.was_ready
     return was_ready or deployment.handing is HandoverMode.REPLACE
 

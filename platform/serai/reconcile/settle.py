@@ -70,7 +70,7 @@ class Settler:
         return bool(writes)
 
     def _choose_mode(self, situation: Situation) -> HandoverMode:
-        asked, count = situation.deployment.settings.handover, situation.deployment.settings.count
+        asked, count = situation.deployment.settings.handover, situation.deployment.count
         if asked is not HandoverMode.AUTO or situation.active is None or situation.incumbent is None:
             return choose_mode(asked, count, None, None)
         version = situation.active

@@ -100,7 +100,7 @@ def _remembered_status(situation: Situation, version: Version, doubt: Reason | N
     deployment = situation.deployment
     if version.number in {deployment.active, deployment.incumbent}:
         state = State.RUNNING if _served_last(situation) == version.number else State.PREPARING
-        return Status(state, doubt or make_reason("not-observed"), 0, deployment.settings.count)
+        return Status(state, doubt or make_reason("not-observed"), 0, deployment.count)
     return Status(State.ERROR if version.outcome else State.STOPPED, version.outcome, 0, 0)
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 
-from serai.domain.deployment import Deployment, HandoverMode, Settings
+from serai.domain.deployment import Deployment, HandoverMode, Settings, Stage
 from serai.domain.errors import Conflict, NotFound
 from serai.domain.manifest import parse_settings
 from serai.domain.spec_text import JsonObject, dump_settings
@@ -51,7 +51,8 @@ def create_deployment(db: Database, name: str, owner: str, settings: Settings, n
 def change_settings(db: Database, name: str, settings: Settings, now: datetime, actor: str) -> Deployment:
     """Store the settings and return the deployment; the same settings write nothing.
 
-    Another count gives the event `deployment.scaled` ("2 -> 4"), anything else `deployment.changed`.
+    Another count gives the event `deployment.scaled` ("2 -> 4") and wakes an idle deployment: who asks for replicas
+    gets them. Anything else gives `deployment.changed`.
     """
     with db.write():
         old = get_deployment(db, name)
@@ -59,11 +60,27 @@ def change_settings(db: Database, name: str, settings: Settings, now: datetime, 
             return old
         update_deployment(db, name, now, settings=_encode(settings))
         if old.settings.count != settings.count:
+            _count_anew(db, old, now)
             text = f"{old.settings.count} -> {settings.count}"
             add_event(db, now, "deployment.scaled", name, text=text, actor=actor)
         if text := ", ".join(_differences(dump_settings(old.settings), dump_settings(settings))):
             add_event(db, now, "deployment.changed", name, text=text, actor=actor)
         return get_deployment(db, name)
+
+
+def _count_anew(db: Database, old: Deployment, now: datetime) -> None:
+    """Take note that another count is wanted of a deployment: from nothing it starts, with all the time that has."""
+    if old.is_idle:
+        update_deployment(db, old.name, now, is_idle=False)
+    if old.count == 0:
+        restart_clock(db, old.name, old.active, now)
+
+
+def restart_clock(db: Database, name: str, number: int | None, now: datetime) -> None:
+    """Have a version's deadlines count from now, in the caller's transaction: it ran nothing until now, as told."""
+    VersionRow.update(stage=Stage.QUEUED.value, stage_since=now).where(
+        (VersionRow.deployment == name) & (VersionRow.number == number)
+    ).execute(db.peewee)
 
 
 def delete_deployment(db: Database, name: str, now: datetime, actor: str) -> None:
@@ -114,6 +131,7 @@ def _to_deployment(row: DeploymentRow) -> Deployment:
         incumbent=row.incumbent,
         handing=HandoverMode(row.handing) if row.handing else None,
         revision=row.revision,
+        is_idle=bool(row.is_idle),
     )
 
 

@@ -54,6 +54,7 @@ class DeploymentRow(Row):
     incumbent = peewee.IntegerField(null=True)
     handing = peewee.TextField(null=True)
     revision = peewee.IntegerField()
+    is_idle = peewee.BooleanField(default=False)
 
     class Meta:
         table_name = "deployment"
@@ -126,6 +127,7 @@ class TokenRow(Row):
     created_at = InstantField()
     expires_at = InstantField(null=True)
     last_used_at = InstantField(null=True)
+    kind = peewee.TextField()  # "token", or "session" for one that a sign-in made
 
     class Meta:
         table_name = "token"

@@ -35,7 +35,7 @@ def activate(db: Database, name: str, number: int, now: datetime, actor: str) ->
         incumbent = _choose_incumbent(db, deployment, number)
         if not (deployment.incumbent == number and _is_ready(version)):
             _start_run(db, version, now)
-        update_deployment(db, name, now, active=number, incumbent=incumbent, handing=None)
+        update_deployment(db, name, now, active=number, incumbent=incumbent, handing=None, is_idle=False)
         add_event(db, now, "version.started", name, number, actor=actor)
         for old in {deployment.active, deployment.incumbent} - {None, number, incumbent}:
             add_event(db, now, "version.superseded", name, old, text=f"by version {number}", actor=actor)
@@ -54,7 +54,7 @@ def deactivate(db: Database, name: str, number: int, now: datetime, actor: str) 
         get_version(db, name, number)
         if number == deployment.active:
             stopped = [number, deployment.incumbent]
-            update_deployment(db, name, now, active=None, incumbent=None, handing=None)
+            update_deployment(db, name, now, active=None, incumbent=None, handing=None, is_idle=False)
         elif number == deployment.incumbent:
             stopped = [number]
             update_deployment(db, name, now, incumbent=None, handing=None)
@@ -74,7 +74,7 @@ def fail_version(db: Database, name: str, number: int, run: int, outcome: Reason
         if row is None or row.active != number or get_version(db, name, number).run != run:
             return False
         VersionRow.update(outcome=encode_reason(outcome)).where(is_version(name, number)).execute(db.peewee)
-        update_deployment(db, name, now, active=row.incumbent, incumbent=None, handing=None)
+        update_deployment(db, name, now, active=row.incumbent, incumbent=None, handing=None, is_idle=False)
         add_event(db, now, "version.failed", name, number, text=outcome.text)
         if row.incumbent is not None:
             text = f"serves again because version {number} failed"

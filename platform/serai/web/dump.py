@@ -60,6 +60,7 @@ def _dump_intent(deployment: Deployment) -> JsonObject:
         "incumbent": deployment.incumbent,
         "handing": deployment.handing.value if deployment.handing else None,
         "count": settings.count,
+        "idle": deployment.is_idle,
         "access": settings.access.value,
         "handover": settings.handover.value,
         "scaling": dump_scaling(settings.scaling),

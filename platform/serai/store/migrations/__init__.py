@@ -16,7 +16,7 @@ import peewee
 
 from serai.domain.errors import SeraiError
 
-from . import m0001_intent, m0002_metrics, m0003_usage
+from . import m0001_intent, m0002_metrics, m0003_usage, m0004_accounts, m0005_idle
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "intent", m0001_intent.apply),
     Migration(2, "metrics", m0002_metrics.apply),
     Migration(3, "usage", m0003_usage.apply),
+    Migration(4, "accounts", m0004_accounts.apply),
+    Migration(5, "idle", m0005_idle.apply),
 )
 
 _TABLE = """

@@ -81,6 +81,24 @@ def stop_deployment(call: Call, path: NamePath) -> Answer:
     return Answer(dump_deployment(view, call.core.gateway_url), 202)
 
 
+@resource.on("POST", f"{_RULE}/idle", Permission.WRITE, {202: DeploymentAnswer}, refuses=(404, 409))
+def idle_deployment(call: Call, path: NamePath) -> Answer:
+    """Let a deployment rest: no replica runs until a request comes, which is held meanwhile. Its count is kept.
+
+    Refused (409) where a request could not wake it: while it is stopped, scaled to zero, handing over, or has never
+    been ready.
+    """
+    view = call.core.lifecycle.idle(path.name, call.caller.login)
+    return Answer(dump_deployment(view, call.core.gateway_url), 202)
+
+
+@resource.on("POST", f"{_RULE}/wake", Permission.WRITE, {202: DeploymentAnswer}, refuses=(404,))
+def wake_deployment(call: Call, path: NamePath) -> Answer:
+    """Have an idle deployment start its replicas. Nothing happens if it is not idle."""
+    view = call.core.lifecycle.wake(path.name, call.caller.login)
+    return Answer(dump_deployment(view, call.core.gateway_url), 202)
+
+
 @resource.on("DELETE", _RULE, Permission.WRITE, {204: None}, refuses=(404, 409, 502, 503))
 def delete_deployment(call: Call, path: NamePath) -> Answer:
     """Delete a deployment with all its versions, logs and figures. Refused while a version is active."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from serai.domain.routes import dump_change
 from serai.plugin.identity import Permission
 from serai.web.endpoint import Answer, Call, Resource
-from serai.web.shapes.queries import RoutesQuery
+from serai.web.shapes.queries import GatewayQuery, NamePath, RoutesQuery
 from serai.web.shapes.wire import RoutesAnswer
 from serai.web.waits import INDEX_HEADER, is_gone, wait_s
 
@@ -30,3 +30,11 @@ def read_routes(call: Call, query: RoutesQuery) -> Answer:
             is_gone(),
         )
     return Answer(dump_change(change), headers={INDEX_HEADER: str(change.index)})
+
+
+@resource.on("POST", "/routes/<name>/wake", Permission.GATEWAY, {204: None}, refuses=(404,))
+def wake_route(call: Call, path: NamePath, query: GatewayQuery) -> Answer:
+    """Wake an idle deployment because requests for it wait at a gateway. Nothing happens if it is not idle."""
+    text = f"by a request at gateway {query.gateway}" if query.gateway else "by a request"
+    call.core.lifecycle.wake(path.name, call.caller.login, text)
+    return Answer(None, 204)

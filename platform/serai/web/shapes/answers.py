@@ -109,7 +109,8 @@ class DeploymentAnswer(AnswerShape):
     incumbent: int | None = Field(description="The version that serves until the active one is ready.")
     handing: HandoverMode | None = Field(description="How the takeover in progress is done.")
     shown: int | None = Field(description="The version that speaks for it: active, else incumbent, else newest.")
-    count: int
+    count: int = Field(description="How many replicas it has when it is not idle.")
+    idle: bool = Field(description="It rests and runs no replica until a request comes.")
     access: Access
     handover: HandoverMode
     scaling: ScalingAnswer

@@ -70,6 +70,12 @@ class RoutesQuery(WaitQuery):
     )
 
 
+class GatewayQuery(Shape):
+    gateway: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")] | None = Field(
+        None, description="The gateway that says so."
+    )
+
+
 class DeployQuery(Shape):
     dry_run: Flag | None = Field(None, description="1: change nothing, and tell whether it would fit now.")
 
@@ -90,6 +96,7 @@ class LogsQuery(Shape):
     replica: ReplicaId | None = Field(None, description="Only this replica.")
     stream: Stream | None = Field(None, description="Only this stream.")
     since: When | None = Field(None, description="Only lines of the last 5m, 1h, ... or from this instant on.")
+    until: When | None = Field(None, description="Only lines before this instant, or before so long ago.")
     grep: Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=1000)] | None = Field(
         None, description="Only lines that contain this text, in capitals or not."
     )

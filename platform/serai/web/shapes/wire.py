@@ -84,6 +84,7 @@ class RouteAnswer(AnswerShape):
     limits: LimitsAnswer
     cors: CorsAnswer
     key_header: str
+    idle: bool
 
 
 class RoutesAnswer(AnswerShape):

@@ -42,6 +42,13 @@ class Heading:
         return deployment.active is not None or deployment.incumbent is not None
 
     @property
+    def may_rest(self) -> bool:
+        """True if it can be made idle: it runs, and a request could wake it again."""
+        deployment, shown = self.view.deployment, self.view.shown
+        is_settled = deployment.active is not None and deployment.incumbent is None and deployment.count > 0
+        return is_settled and shown is not None and shown.status.state is State.RUNNING
+
+    @property
     def startable(self) -> VersionView | None:
         """The version that Start would start: the one that is shown, where nothing is on."""
         shown = self.view.shown

@@ -8,6 +8,8 @@ NOTES = {
     "restarted": "Nothing is different from an earlier version, so that one is being started.",
     "started": "The version is being started.",
     "stopped": "The version is being stopped; requests in flight are finished first.",
+    "idled": "The deployment is idle; the next request starts its replicas again.",
+    "woken": "The replicas are being started.",
     "version-deleted": "The version was deleted.",
     "deleted": "The deployment was deleted.",
     "saved": "Saved.",

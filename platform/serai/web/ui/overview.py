@@ -27,6 +27,8 @@ class OverviewPage:
     def register(self, ui: Blueprint) -> None:
         ui.get("/d/<name>", endpoint="overview")(self.show)
         ui.post("/d/<name>/scale", endpoint="scale")(self.scale)
+        ui.post("/d/<name>/idle", endpoint="idle")(self.idle)
+        ui.post("/d/<name>/wake", endpoint="wake")(self.wake)
         ui.post("/d/<name>/stop", endpoint="stop")(self.stop)
 
     def show(self, name: str) -> str:
@@ -45,6 +47,14 @@ class OverviewPage:
         count = read_whole_number("replicas")
         self._core.lifecycle.change(name, {"replicas": count}, actor=get_viewer().login)
         return see("ui.overview", "scaled", name=name)
+
+    def idle(self, name: str) -> Response:
+        self._core.lifecycle.idle(name, actor=get_viewer().login)
+        return see("ui.overview", "idled", name=name)
+
+    def wake(self, name: str) -> Response:
+        self._core.lifecycle.wake(name, actor=get_viewer().login)
+        return see("ui.overview", "woken", name=name)
 
     def stop(self, name: str) -> Response:
         self._core.lifecycle.stop(name, None, actor=get_viewer().login)

@@ -82,6 +82,8 @@ def percent(value: float | None) -> str:
 _EVENT_WORDS = {
     "deployment.created": "deployment created",
     "deployment.scaled": "scaled",
+    "deployment.idled": "idle",
+    "deployment.woken": "woken",
     "deployment.changed": "settings changed:",
     "deployment.deleted": "deployment deleted",
     "version.created": "created",
