@@ -10,6 +10,7 @@ import pytest
 from serai.domain.deployment import Access, Timeouts
 from serai.domain.errors import Invalid
 from serai.domain.routes import Endpoint, Grant, Route
+from serai.domain.traffic import Limits, Rate
 from serai.gateway.choice import choose_engine
 from serai.gateway.haproxy.accounts import find_missing
 from serai.gateway.haproxy.ending import parse_age, parse_sessions
@@ -115,6 +116,31 @@ def test_an_engine_that_is_demanded_and_missing() -> None:
 def test_what_haproxy_does_exactly(timeouts: Timeouts, addresses: list[str], native: bool) -> None:
     endpoints = [Endpoint(f"r{number}", address, 1) for number, address in enumerate(addresses)]
     assert is_native(route(*endpoints, timeouts=timeouts)) is native
+
+
+@pytest.mark.parametrize(
+    ("more", "row", "native"),
+    [
+        ({"limits": Limits(per_key=Rate(100))}, "p0:k:1:100:0:0", True),
+        ({"limits": Limits(per_client=Rate(5, 60))}, "p0:k:0:0:60:5", True),
+        ({"limits": Limits(per_key=Rate(2, 10), per_client=Rate(7, 3600))}, "p0:k:10:2:3600:7", True),
+        ({"limits": Limits(per_key=Rate(100, 2))}, "handed:k:2:100:0:0", False),
+        ({"limits": Limits(per_client=Rate(1))}, "handed:k:0:0:1:1", False),
+        ({"key_header": "x-api-key"}, "p0:x", True),
+        ({"key_header": "x-other"}, "handed:x", False),
+        ({"key_header": "x-other", "access": Access.PUBLIC}, "p0:p", True),
+    ],
+)
+def test_which_limits_and_headers_haproxy_knows(more: dict[str, Any], row: str, native: bool) -> None:
+    given = route(ONE, **({"access": Access.KEYS} | more))
+    assert is_native(given) is native
+    assert derive_state(given, "p0").rows == {"m": row}
+
+
+@pytest.mark.parametrize(("access", "backend"), [(Access.KEYS, "handed"), (Access.PUBLIC, "p0")])
+def test_keys_that_are_not_trusted_are_handed_over(access: Access, backend: str) -> None:
+    state = derive_state(route(ONE, access=access), "p0", is_trusting=False)
+    assert state.rows["m"].partition(":")[0] == backend and list(state.servers) == ["p0/1.r1"]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,9 @@ class AsyncioEngine(Engine):
     async def apply(self, table: RouteTable) -> None:
         self._carrier.apply(table)
 
+    async def trust_keys(self, is_trusting: bool) -> None:
+        self._carrier.trust_keys(is_trusting)
+
     async def present(self, certificate: Certificate) -> None:
         if self._context is not None:
             present(self._context, certificate.pem)

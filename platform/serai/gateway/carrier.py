@@ -54,6 +54,10 @@ class Carrier:
         self._listeners.append(listener)
         return listener
 
+    def trust_keys(self, is_trusting: bool) -> None:
+        """Go by the table's keys, or answer keyed requests 503."""
+        self._dispatcher.admission.is_trusting = is_trusting
+
     def apply(self, table: RouteTable) -> list[str]:
         """Take the table, and return the names of the deployments whose route is another, or gone."""
         changed = self._targets.apply(table)

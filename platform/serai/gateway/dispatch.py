@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Sequence
 
-from serai.domain.deployment import Access
 from serai.domain.routes import Endpoint, Route
 
+from .admission import Admission
 from .balance import Loads, choose_endpoint
 from .conversation import converse
 from .cors import is_preflight, preflight_lines
 from .exchange import Exchange
 from .hold import HoldFull, Holds
-from .keys import check_admitted, check_key
 from .patience import HEADER as WAIT_HEADER
 from .patience import read_wait, shorten
 from .problems import (
@@ -50,6 +48,7 @@ class Dispatcher:
         self._targets = targets
         self._random = random.Random()  # noqa: S311 - breaks ties, no secret
         self._loop = asyncio.get_running_loop()
+        self.admission = Admission(targets)
         self.holds = Holds(hold_limit)
         self.turns = Turns()
         self.loads = Loads()
@@ -73,7 +72,8 @@ class Dispatcher:
             return _answer_preflight(exchange, target.route)  # it shows no key, and is none of the model's business
         exchange.version = read_version(request.headers.get("X-Serai-Version"))
         exchange.patience_s = read_wait(request.headers.get(WAIT_HEADER))
-        self._check_access(exchange, target)
+        self.admission.check(exchange, target)
+        self.admission.count(exchange, target)
         tried: set[Endpoint] = set()
         refusal: Problem | None = None
         sender: Sender | None = None
@@ -99,17 +99,6 @@ class Dispatcher:
                 self.loads.end(endpoint)
                 self.turns.call((exchange.destination.deployment,))
 
-    def _check_access(self, exchange: Exchange, target: Target) -> None:
-        """Check the key, if one is needed; it is stripped from what the model gets."""
-        exchange.is_keyed = target.route.access is Access.KEYS
-        if exchange.is_admitted:
-            exchange.rests_on = exchange.rests_on or target.route
-            check_admitted(exchange.rests_on, target.route)
-        elif exchange.is_keyed:
-            authorization = exchange.request.headers.get("Authorization")
-            grant = check_key(authorization, target.grants, time.time(), self._targets.is_key_known)
-            exchange.key_id = grant.key_id
-
     async def _find_endpoint(self, exchange: Exchange, tried: set[Endpoint], refusal: Problem | None) -> Endpoint:
         """Return a replica that was not tried, waited for as the route says; raise Problem where there is none."""
         turn: Turn | None = None
@@ -130,7 +119,7 @@ class Dispatcher:
                     await self._hold(exchange, target, refusal if ready else None)
                     tried.clear()
                 # The key may have been revoked, or access closed, while the request waited.
-                self._check_access(exchange, self._target(exchange))
+                self.admission.check(exchange, self._target(exchange))
         finally:
             if turn is not None:
                 self.turns.leave(turn)

@@ -73,6 +73,10 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    async def trust_keys(self, is_trusting: bool) -> None:
+        """Go by the table's keys, as at the start, or answer requests that need one 503."""
+
+    @abstractmethod
     async def present(self, certificate: Certificate) -> None:
         """Show this certificate to the callers that come from now on. Connections that are there stay."""
 

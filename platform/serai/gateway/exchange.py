@@ -53,6 +53,7 @@ class Exchange:
         self.version: int | None = None  # the one the caller insists on
         self.patience_s: float | None = None  # how long it waits at most, where it says so
         self.is_keyed = False
+        self.key_header = ""  # may carry a key beside Authorization
         self.key_id = ""
         self.endpoint: Endpoint | None = None  # the one that was sent the request
         self.queue_s: float | None = None

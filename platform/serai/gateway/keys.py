@@ -11,30 +11,46 @@ from collections.abc import Callable, Mapping
 from serai.domain.deployment import Access
 from serai.domain.routes import Grant, Route
 
+from .headers import Headers, values_of
 from .problems import Problem, make_unauthenticated, make_unavailable
 
-_MANUAL = "send a key of this deployment as `Authorization: Bearer <key>`"
+
+class WrongKey(Problem):
+    """A key was sent, and it is none."""
+
+
+def find_key(headers: Headers, key_header: str) -> str | None:
+    """Return the key that a request shows, None where it shows none; raise Problem where it shows two.
+
+    It stands in `Authorization: Bearer`, or in the header that the route names (lower case; "" for none).
+    """
+    bearers = [_read_bearer(value) for value in values_of(headers, b"authorization")]
+    named = values_of(headers, key_header.encode()) if key_header else []
+    keys = {key for key in (*bearers, *(value.strip() for value in named)) if key}
+    if len(keys) > 1:
+        raise Problem(400, "two-keys", f"two different keys were sent; send one, {_ways(key_header)}")
+    return keys.pop().decode("utf-8", "surrogateescape") if keys else None
 
 
 def check_key(
-    authorization: str | None, grants: Mapping[str, Grant], now: float, is_known: Callable[[str, float], bool]
+    key: str | None, route: Route, grants: Mapping[str, Grant], now: float, is_known: Callable[[str, float], bool]
 ) -> Grant:
-    """Return the grant that lets a request pass; raise Problem 401 or 403.
+    """Return the grant that lets a request pass; raise Problem 401 or 403, WrongKey where the key is none.
 
     `grants` is keyed by hash, `now` in epoch seconds. `is_known(hash, now)` tells whether a key that is not granted
     here is valid for another deployment; it is asked only then.
     """
-    if not authorization:
-        raise make_unauthenticated(f"this deployment takes keyed requests only: {_MANUAL}")
-    scheme, _, key = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        raise make_unauthenticated(f"the Authorization header is not a bearer key: {_MANUAL}")
-    key_hash = hashlib.sha256(key.strip().encode("utf-8", "surrogateescape")).hexdigest()
+    manual = f"send a key of this deployment {_ways(route.key_header)}"
+    if key is None:
+        raise make_unauthenticated(f"this deployment takes keyed requests only: {manual}")
+    key_hash = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
     grant = grants.get(key_hash)
+    if grant is None and is_known(key_hash, now):
+        raise Problem(403, "forbidden", "the key is valid but not for this deployment; ask its owner for access")
     if grant is None:
-        raise _refuse(is_known(key_hash, now))
+        raise _make_wrong(f"the key is not valid: {manual}")
     if not is_current(grant, now):
-        raise make_unauthenticated("the key has expired; ask the deployment's owner for a new one")
+        raise _make_wrong("the key has expired; ask the deployment's owner for a new one")
     return grant
 
 
@@ -53,7 +69,22 @@ def is_current(grant: Grant, now: float) -> bool:
     return grant.expires_at is None or now < grant.expires_at
 
 
-def _refuse(known: bool) -> Problem:
-    if known:
-        return Problem(403, "forbidden", "the key is valid but not for this deployment; ask its owner for access")
-    return make_unauthenticated(f"the key is not valid: {_MANUAL}")
+def make_outdated() -> Problem:
+    """Return the answer to keyed requests where it is not known any more which keys hold."""
+    detail = "this gateway has been without its server for too long to know which keys still hold (gateway_keys_last)"
+    return make_unavailable("keys-outdated", detail, 10)
+
+
+def _read_bearer(authorization: bytes) -> bytes:
+    """Return the key of an Authorization header, b"" where it is of another kind."""
+    scheme, _, key = authorization.strip().partition(b" ")
+    return key.strip() if scheme.lower() == b"bearer" else b""
+
+
+def _ways(key_header: str) -> str:
+    return "as `Authorization: Bearer <key>`" + (f", or as `{key_header}: <key>`" if key_header else "")
+
+
+def _make_wrong(detail: str) -> WrongKey:
+    problem = make_unauthenticated(detail)
+    return WrongKey(problem.status, problem.code, problem.detail, problem.headers)

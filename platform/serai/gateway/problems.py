@@ -6,12 +6,15 @@
 | 400 | bad-wait | X-Serai-Wait is no time to wait |
 | 403 | origin-not-allowed, method-not-allowed, header-not-allowed | a browser asks if a page may call: it may not |
 | 408 | timeout-request | the head did not come in time (HAProxy engine; the other one closes the connection) |
+| 400 | two-keys | two different keys were sent |
 | 401, 403 | unauthenticated, forbidden | no valid key; a key of another deployment |
 | 404 | unknown-deployment, version-not-running | nothing is routed under this name, or the version has no replica |
+| 429 | rate-limited | `limits.per_key` or `limits.per_client` is reached, or many wrong keys came |
 | 502 | replica-unreachable, replica-failed | no replica took the request; it ended without answering |
 | 503 | not-ready, idle, stopped, shutting-down, error | no replica, and the request is not held |
 | 503 | held-too-long, hold-full | the request was held, or could not be |
 | 503 | queue-full, queue-timeout | every replica is busy: too many wait already, or it waited too long |
+| 503 | keys-outdated | the gateway has been without its server for longer than keys are gone by |
 | 503 | access-changed | keys were taken away while it was held, and its own was not at hand to be checked again |
 | 504 | timeout-connect, timeout-first-byte, timeout-idle, timeout-total | one of the four limits passed |
 | 500 | internal | a fault of the gateway |

@@ -143,6 +143,6 @@ def wants_upgrade(request: web.BaseRequest) -> bool:
 
 
 def _dropped(exchange: Exchange) -> frozenset[bytes]:
-    keyed = {b"authorization"} if exchange.is_keyed else set()
+    keyed = {b"authorization", exchange.key_header.encode()} if exchange.is_keyed else set()
     is_joined = exchange.trace.parent_id or exchange.is_admitted
     return frozenset(keyed if is_joined else keyed | {b"tracestate"})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from serai.domain.routes import RouteTable
+from serai.domain.deployment import Access
+from serai.domain.routes import Route, RouteTable
 from serai.gateway.carrier import Carrier
 from serai.gateway.certificate import Certificate
 from serai.gateway.engine import Engine, Health, Keep, KeepAll, TlsPlace
@@ -139,9 +140,14 @@ class HaproxyEngine(Engine):
         if lacking:
             with suppress(HaproxyFailure):
                 await self._supervision.grow(derive_count(len(table.routes)))
-        touched = self._wanted.take(routes)
-        with suppress(RuntimeFailure):  # it has ended: it is started anew with what is wanted
-            await self._supervision.steering.bring(touched)
+        await self._bring(routes)
+
+    async def trust_keys(self, is_trusting: bool) -> None:
+        self._carrier.trust_keys(is_trusting)
+        self._wanted.is_trusting = is_trusting
+        if self._is_open:
+            keyed = {name: route for name, route in self._table.routes.items() if route.access is Access.KEYS}
+            await self._bring(keyed)
 
     async def present(self, certificate: Certificate) -> None:
         if self._tls is not None:
@@ -164,6 +170,11 @@ class HaproxyEngine(Engine):
         for record in cut:
             self._keep(record)
         self._release()
+
+    async def _bring(self, routes: Mapping[str, Route | None]) -> None:
+        touched = self._wanted.take(routes)
+        with suppress(RuntimeFailure):  # it has ended: it is started anew with what is wanted
+            await self._supervision.steering.bring(touched)
 
     def _keep_each(self, records: Iterable[RequestRecord]) -> None:
         for record in records:

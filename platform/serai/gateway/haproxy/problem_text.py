@@ -34,15 +34,18 @@ def make_errors() -> list[str]:
     ]
 
 
-def make_return(status: int, code: str, detail: str, condition: str, headers: dict[str, str] | None = None) -> str:
-    """Return the rule that answers with a problem under `condition`."""
-    return f"http-request return status {status} {_content(status, code, detail, headers or {})} {condition}"
+def make_return(
+    status: int, code: str, detail: str, condition: str, headers: dict[str, str] | None = None, is_format: bool = False
+) -> str:
+    """Return the rule that answers with a problem under `condition`; its texts may be formats, as for logs."""
+    content = _content(status, code, detail, headers or {}, "lf-string" if is_format else "string")
+    return f"http-request return status {status} {content} {condition}"
 
 
-def _content(status: int, code: str, detail: str, headers: dict[str, str]) -> str:
+def _content(status: int, code: str, detail: str, headers: dict[str, str], kind: str = "string") -> str:
     document = {"type": "about:blank", "title": phrase(status), "status": status, "detail": detail, "code": code}
     more = "".join(f" hdr {name} {_quote(value)}" for name, value in headers.items())
-    return f"content-type {MIME_TYPE}{more} string {_quote(json.dumps(document))}"
+    return f"content-type {MIME_TYPE}{more} {kind} {_quote(json.dumps(document))}"
 
 
 def _quote(text: str) -> str:

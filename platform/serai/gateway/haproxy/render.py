@@ -14,9 +14,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .keys import check_key, hand_over_two_keys
 from .names import HANDED, RESCUE, slot_name
-from .plan import GRANTS, KEYS, server_line
+from .plan import server_line
 from .problem_text import make_errors, make_return
+from .rates import keep_rates, make_tables
 from .rules import answer, find_row, hand_over_odd, identify, measure_request, rewrite
 from .state import CALLER_IDLE_S, CONNECT_S, Server
 
@@ -24,7 +26,6 @@ FRONTEND = "callers"
 ADMIN_SOCKET, LOG_SOCKET = "admin.sock", "log.sock"
 CERTIFICATE = "tls.pem"
 HANDED_SOCKET, RESCUE_SOCKET = "handed.sock", "rescue.sock"
-_MANUAL = "send a key of this deployment as `Authorization: Bearer <key>`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ def _render(plan: Plan, digest: str, servers: Mapping[str, Server]) -> str:
         ("defaults base", _base()),
         (f"frontend {FRONTEND} from base", _frontend(plan)),
         (f"backend {HANDED} from base", _handed()),
+        *make_tables(),
         ("defaults slot from base", _slot()),
         *((f"backend {name} from slot", _backend(by_slot.get(name, []))) for name in map(slot_name, range(plan.slots))),
     ]
@@ -137,6 +139,7 @@ def _frontend(plan: Plan) -> list[str]:
         "http-request set-var(txn.be) var(txn.row),field(1,:)",
         "http-request set-var(txn.access) var(txn.row),field(2,:)",
         *hand_over_odd(),
+        *hand_over_two_keys(),
         "http-after-response set-header x-request-id %[var(txn.rid)] if { var(txn.rid) -m found }",
         f"use_backend {HANDED} if {{ path_beg /-/ }}",
         "use_backend %[var(txn.be)]",
@@ -165,35 +168,7 @@ def _handed() -> list[str]:
 
 
 def _slot() -> list[str]:
-    return ["balance leastconn", *identify(), *_check_key(), *rewrite(), *answer()]
-
-
-def _check_key() -> list[str]:
-    """Let a request pass whose key is granted, and is valid still; look-ups tell nothing about keys by their time."""
-    keyed = "{ var(txn.access) -m str k }"
-    challenge = {"WWW-Authenticate": 'Bearer realm="serai"'}
-    fresh = "{ date,sub(txn.ends) lt 0 }"
-    return [
-        f"http-request set-var(txn.hash) http_auth_bearer,sha2(256),hex,lower if {keyed}",
-        f"http-request set-var(txn.grant) var(txn.hash),concat(/,txn.dep),map_str({GRANTS}) if {keyed}",
-        "http-request set-var(txn.ends) var(txn.grant),field(1,:) if { var(txn.grant) -m found }",
-        f"http-request set-var(txn.kid) var(txn.grant),field(2,:,0) if {{ var(txn.grant) -m found }} {fresh}",
-        f"http-request set-var(txn.ends) var(txn.hash),map_str({KEYS}) if {keyed} !{{ var(txn.grant) -m found }}",
-        make_return(
-            403,
-            "forbidden",
-            "the key is valid but not for this deployment; ask its owner for access",
-            f"if {keyed} !{{ var(txn.grant) -m found }} {{ var(txn.ends) -m found }} {fresh}",
-        ),
-        make_return(
-            401,
-            "unauthenticated",
-            f"this deployment takes keyed requests only, and no valid key was sent: {_MANUAL}",
-            f"if {keyed} !{{ var(txn.kid) -m found }}",
-            challenge,
-        ),
-        f"http-request del-header authorization if {keyed}",
-    ]
+    return ["balance leastconn", *identify(), *check_key(), *rewrite(), *keep_rates(), *answer()]
 
 
 def _backend(servers: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from serai.domain.deployment import Access, Timeouts
 from serai.domain.routes import Route
 
 from .names import HANDED, server_name
+from .rows import is_checked, is_counted, make_row
 
 # HAProxy has one time-out for the wait for an answer and for silences, and one for all callers: a deployment that asks
 # for more is carried by the asyncio engine behind it.
@@ -36,8 +37,11 @@ class State:
     servers: dict[str, Server] = field(default_factory=dict)
 
 
-def derive_state(route: Route, slot: str | None) -> State:
-    """Return the part of one route; without a slot its requests are handed over. Keys are those of this route."""
+def derive_state(route: Route, slot: str | None, is_trusting: bool = True) -> State:
+    """Return the part of one route; without a slot its requests are handed over. Keys are those of this route.
+
+    Where keys are not trusted any more, what needs one is handed over: it is refused there.
+    """
     native = slot is not None and is_native(route)
     servers = (
         {
@@ -48,17 +52,13 @@ def derive_state(route: Route, slot: str | None) -> State:
         if native
         else {}
     )
-    backend = slot if servers and slot else HANDED
+    is_open = is_trusting or route.access is Access.PUBLIC
+    backend = slot if servers and slot and is_open else HANDED
     expiries = {grant.key_hash: format_expiry(grant.expires_at) for grant in route.grants}
     grants = {
         f"{grant.key_hash}/{route.deployment}": f"{expiries[grant.key_hash]}:{grant.key_id}" for grant in route.grants
     }
     return State({route.deployment: make_row(backend, route)}, grants, expiries, servers)
-
-
-def make_row(backend: str, route: Route) -> str:
-    """Return `backend:access`: where to, and `k` where keys are asked for."""
-    return f"{backend}:{'k' if route.access is Access.KEYS else 'p'}"
 
 
 def is_native(route: Route) -> bool:
@@ -71,6 +71,8 @@ def is_native(route: Route) -> bool:
         limits.total_s == 0
         and route.limits.concurrency == 0
         and not route.cors.origins
+        and is_checked(route)
+        and is_counted(route)
         and limits.connect_s == CONNECT_S
         and limits.first_byte_s == limits.idle_s == CALLER_IDLE_S
         and all(is_numeric(endpoint.address) for endpoint in route.endpoints)

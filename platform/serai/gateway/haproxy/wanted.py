@@ -15,6 +15,7 @@ class Wanted:
 
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
+        self.is_trusting = True  # as `derive_state` has it; for what is taken from now on
         self._parts: dict[str, State] = {}
         self._holders: dict[str, dict[str, str]] = {}  # of a key's hash: expiries by deployment
         self.rows: dict[str, str] = {}
@@ -53,7 +54,7 @@ class Wanted:
                 self.slots.give_back(name)
                 slot = None
             if route is not None:
-                after = self._parts[name] = derive_state(route, slot)
+                after = self._parts[name] = derive_state(route, slot, self.is_trusting)
                 self._remember(name, after)
                 touched.add(after)
         return touched
