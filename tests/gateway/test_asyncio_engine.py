@@ -9,12 +9,13 @@ from tests.gateway.contract_replicas import BalanceContract, ClosingContract, Ha
 from tests.gateway.contract_requests import RequestContract
 from tests.gateway.contract_streams import StreamContract, TimeoutContract, WebSocketContract
 from tests.gateway.contract_tls import TlsContract
+from tests.gateway.contract_traffic import CorsContract, IdleContract, PatienceContract, QueueContract
 from tests.gateway.engine_contract import DOMAIN, EngineFixture
 
 
 class AsyncioFixture(EngineFixture):
     def make_engine(self, keep: Keep, health: Health) -> Engine:
-        return AsyncioEngine("127.0.0.1", 0, DOMAIN, keep, health, hold_limit=self.hold_limit)
+        return AsyncioEngine("127.0.0.1", 0, DOMAIN, keep, health, hold_limit=self.hold_limit, wake=self.wake)
 
 
 class TestRequests(AsyncioFixture, RequestContract):
@@ -57,4 +58,22 @@ class TestTls(TlsContract):
     protocols = ("http/1.1",)
 
     def make_engine(self, keep: Keep, health: Health) -> Engine:
-        return AsyncioEngine("127.0.0.1", 0, DOMAIN, keep, health, hold_limit=self.hold_limit, tls=self.tls())
+        return AsyncioEngine(
+            "127.0.0.1", 0, DOMAIN, keep, health, hold_limit=self.hold_limit, wake=self.wake, tls=self.tls()
+        )
+
+
+class TestQueue(AsyncioFixture, QueueContract):
+    pass
+
+
+class TestPatience(AsyncioFixture, PatienceContract):
+    pass
+
+
+class TestCors(AsyncioFixture, CorsContract):
+    pass
+
+
+class TestIdle(AsyncioFixture, IdleContract):
+    pass

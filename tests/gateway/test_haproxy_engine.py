@@ -16,6 +16,7 @@ from tests.gateway.contract_replicas import BalanceContract, ClosingContract, Ha
 from tests.gateway.contract_requests import RequestContract
 from tests.gateway.contract_streams import StreamContract, TimeoutContract, WebSocketContract
 from tests.gateway.contract_tls import TlsContract
+from tests.gateway.contract_traffic import CorsContract, IdleContract, PatienceContract, QueueContract
 from tests.gateway.engine_contract import DOMAIN, EngineFixture
 
 FOUND = find_program()
@@ -33,9 +34,8 @@ class HaproxyFixture(EngineFixture):
     def make_engine(self, keep: Keep, health: Health) -> Engine:
         assert FOUND.program is not None
         folder = self.data / "haproxy"
-        return HaproxyEngine(
-            "127.0.0.1", 0, DOMAIN, keep, health, folder, FOUND.program, hold_limit=self.hold_limit, tls=self.tls()
-        )
+        place = ("127.0.0.1", 0, DOMAIN, keep, health, folder, FOUND.program)
+        return HaproxyEngine(*place, hold_limit=self.hold_limit, tls=self.tls(), wake=self.wake)
 
     def tls(self) -> TlsPlace | None:
         return None
@@ -79,3 +79,19 @@ class TestFaults(HaproxyFixture, FaultContract):
 
 class TestTls(TlsContract, HaproxyFixture):
     protocols = ("h2", "http/1.1")
+
+
+class TestQueue(HaproxyFixture, QueueContract):
+    pass
+
+
+class TestPatience(HaproxyFixture, PatienceContract):
+    pass
+
+
+class TestCors(HaproxyFixture, CorsContract):
+    pass
+
+
+class TestIdle(HaproxyFixture, IdleContract):
+    pass
