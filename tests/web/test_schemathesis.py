@@ -13,6 +13,7 @@ from schemathesis.engine import events, from_schema
 from serai.plugin import Credentials, Identity, Permission, hookimpl
 from serai.web.app import edge_of
 from serai_apikey.plugin import ApiKeyPlugin
+from serai_prometheus.plugin import PrometheusPlugin
 from tests.web.installation import Installation, make_bundle
 from tests.web.served import served
 
@@ -50,7 +51,7 @@ class Everything:
 
 @pytest.fixture
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    plugins = {"everything": Everything(), "apikey": ApiKeyPlugin()}
+    plugins = {"everything": Everything(), "apikey": ApiKeyPlugin(), "prometheus": PrometheusPlugin()}
     installation = Installation(tmp_path_factory.mktemp("schemathesis") / "data", plugins=plugins)
     installation.deploy("digits", image="model:1")
     installation.deploy("digits", image="model:2")

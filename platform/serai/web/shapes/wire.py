@@ -45,7 +45,9 @@ class WindowShape(Shape):
     length: Annotated[float, Field(ge=0.001, le=3600, allow_inf_nan=False)] = Field(description="Seconds.")
     series: Annotated[list[SeriesShape], Field(max_length=100_000)]
     keys: Annotated[
-        dict[KeyId, Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]], Field(max_length=100_000)
+        dict[KeyId, Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]],
+        # pydantic's own says what fitting names hold, and lets others pass.
+        Field(max_length=100_000, json_schema_extra={"additionalProperties": False}),
     ] = Field(default_factory=dict, description="When each key called last, in epoch seconds.")
 
 
