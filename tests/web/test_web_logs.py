@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -117,20 +118,43 @@ def test_events_are_followed(installation: Installation) -> None:
     assert answer.mimetype == "text/event-stream"
 
 
-def test_a_stream_ends_with_what_it_is_about_and_breaks_with_its_source(two: Installation) -> None:
+def test_a_stream_goes_on_when_its_scheduler_comes_back_and_ends_with_what_it_is_about(two: Installation) -> None:
     def follow() -> Iterator[bytes]:
-        response = two.caller().get(f"{PATH}?follow=1")
+        response = two.caller().get(f"{PATH}?follow=1&grep=line")
         assert response.status_code == 200
         return iter(response.response)
 
-    cut = follow()
-    assert next(cut).startswith(b": hello")
+    events = follow()
+    assert next(events).startswith(b": hello")
     two.scheduler.reachable = False
-    assert b"event: end" not in b"".join(cut)
+    kept = [next(events) for _ in range(6)]  # read when the stream was opened
+    assert [b"line" in event for event in kept] == [True] * 6
+    assert texts(two.caller().get(PATH)) == [f"line {number}" for number in range(6)]
     two.scheduler.reachable = True
-    ended = follow()
-    next(ended)
+    two.say("m", 1, "line 6")
+    assert any(b"line 6" in event for event in islice(events, 100))
     two.caller().post("/deployments/m/stop")
     two.tick(10)
     assert two.caller().delete("/deployments/m").status_code == 204
-    assert b"".join(ended).endswith(b"event: end\ndata: {}\n\n")
+    assert b"".join(events).endswith(b"event: end\ndata: {}\n\n")
+
+
+def test_until_and_past_replicas(two: Installation) -> None:
+    caller = two.caller()
+    at = caller.get(f"{PATH}?grep=line%204").json["lines"][0]["at"]
+    assert texts(caller.get(f"{PATH}?until={at}")) == ["line 0", "line 1", "line 2", "line 3"]
+    assert texts(caller.get(f"{PATH}?until=2s")) == ["line 0", "line 1", "line 2"]
+    replica = caller.get(f"{PATH}?grep=line%200").json["lines"][0]["replica"]
+    two.scheduler.lose("m-v1")
+    two.tick(4)
+    assert replica not in {one.id for one in two.core.cluster.view("m").versions[0].replicas}
+    assert texts(caller.get(PATH)) == [f"line {number}" for number in range(6)]
+    assert texts(caller.get(f"{PATH}?replica={replica}")) == ["line 0", "line 2", "line 4"]
+
+
+def test_logs_are_gone_with_their_version(two: Installation) -> None:
+    assert texts(two.caller().get(PATH))
+    two.caller().post("/deployments/m/stop")
+    two.tick(10)
+    assert two.caller().delete("/deployments/m").status_code == 204
+    assert list((two.core.data_dir / "logs").glob("*/*")) == []

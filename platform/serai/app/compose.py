@@ -26,6 +26,7 @@ from serai.reconcile.drains import Drains
 from serai.reconcile.foreign import Expectations
 from serai.reconcile.keys import Keys
 from serai.reconcile.lifecycle import Lifecycle
+from serai.reconcile.log_collector import LogCollector
 from serai.reconcile.lookout import Lookout
 from serai.reconcile.loop import ReconcileLoop
 from serai.reconcile.news import NewsDesk
@@ -41,6 +42,7 @@ from serai.telemetry.intake import Intake
 from serai.web.token_plugin import TokenAuthentication
 
 from .files import load_or_make, make_private_folder
+from .logs import make_logs
 
 
 def utc_now() -> datetime:
@@ -58,10 +60,12 @@ class Composition:
     clockwork: Clockwork
     intake: Intake
     sinks: tuple[Sink, ...]
+    log_collector: LogCollector
 
     def start(self) -> None:
         self.loop.start()
         self.clockwork.start()
+        self.log_collector.start()
 
     def close(self) -> None:
         """Release who waits, end threads, close what is open; the order lets each finish its last work."""
@@ -69,6 +73,7 @@ class Composition:
         core.changes.close()
         core.routes.close()
         self.clockwork.close()
+        self.log_collector.close()
         for scheduler in core.schedulers.values():
             scheduler.close()
         self.loop.close()
@@ -110,7 +115,8 @@ def compose(
     loop = ReconcileLoop(reconciler, drains, configuration.tick)
     sinks = plugins.make_sinks(make_context)
     intake = Intake(metrics, sinks)
-    nudge, forget = _make_nudge(announcer, loop), partial(_forget_figures, metrics)
+    logs = make_logs(configuration, data_dir, db, cluster, scheduler)
+    nudge, forget = _make_nudge(announcer, loop), partial(_forget, metrics, logs.forget)
     lifecycle = Lifecycle(db, blobs, plugins, scheduler, cluster, nudge, forget, clock)
     core = Core(
         db=db,
@@ -124,6 +130,7 @@ def compose(
         routes=routes,
         drains=drains,
         lifecycle=lifecycle,
+        logs=logs.book,
         keys=Keys(db, plugins, key_store, cluster, changes, announcer.publish_access, clock),
         exposition=plugins.make_exposition(make_context),
         sign_ins=plugins.make_sign_ins(make_context),
@@ -135,12 +142,12 @@ def compose(
         clock=clock,
         started_at=clock(),
     )
-    return Composition(
-        core, reconciler, loop, Clockwork(core, loop, intake, configuration), intake, tuple(sinks.values())
-    )
+    clockwork = Clockwork(core, loop, intake, configuration)
+    return Composition(core, reconciler, loop, clockwork, intake, tuple(sinks.values()), logs.collector)
 
 
-def _forget_figures(metrics: Database, name: str, number: int | None) -> None:
+def _forget(metrics: Database, forget_logs: Callable[[str, int | None], None], name: str, number: int | None) -> None:
+    forget_logs(name, number)
     delete_metrics(metrics, name, number)
     delete_usage(metrics, name, number)
 

@@ -18,6 +18,7 @@ STREAM_COLOURS = {"stderr": "yellow", "system": "cyan"}
 @target_argument("NAME[:VERSION][/REPLICA]")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines, over restarts of the server.")
 @click.option("--since", metavar="AGE", help="Only lines of the last 5m, 1h, ..., or from an RFC 3339 time on.")
+@click.option("--until", metavar="AGE", help="Only lines before 5m, 1h, ... ago, or before an RFC 3339 time.")
 @click.option("--grep", metavar="TEXT", help="Only lines that contain TEXT, in capitals or not.")
 @click.option("--tail", type=click.IntRange(0, 10_000), metavar="N", help="Only the last N lines.")
 @click.option("--stream", type=click.Choice(["stdout", "stderr", "system"]), help="Only this stream.")

@@ -53,6 +53,9 @@ class Configuration:
     max_bundle: int = _setting(8 * 2**30, "The largest bundle that is taken.", "bytes")
     threads: int = _setting(64, "Threads that answer requests; half of them may wait for changes.", "threads")
     keep_events: float = _setting(90 * 86400.0, "How long the timeline is kept.", "duration")
+    keep_logs: float = _setting(30 * 86400.0, "How long lines of replicas are kept.", "duration")
+    max_replica_logs: int = _setting(64 * 2**20, "How much of a replica's log is kept, compressed.", "bytes")
+    max_logs: int = _setting(10 * 2**30, "How much of all logs together is kept, compressed.", "bytes")
     log_level: str = _setting("info", "debug, info, warning or error.", "level")
     plugin_settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SAMPLE_S = 10
 ROLL_UP_S = 60
 CLEAN_UP_S = 3600
+PRUNE_LOGS_S = 300
 # A bundle is uploaded before its version is made: for so long nothing refers to it.
 YOUNG_BUNDLE = timedelta(hours=6)
 
@@ -43,6 +44,7 @@ class Clockwork:
         self._jobs.add_job(self.sample_usage, "interval", seconds=SAMPLE_S, start_date=find_first_sample(time.time()))
         self._jobs.add_job(self.roll_up, "interval", seconds=ROLL_UP_S)
         self._jobs.add_job(self.clean_up, "interval", seconds=CLEAN_UP_S)
+        self._jobs.add_job(self.prune_logs, "interval", seconds=PRUNE_LOGS_S)
 
     def start(self) -> None:
         self._hints.start()
@@ -81,6 +83,13 @@ class Clockwork:
             roll_up_usage(self._core.metrics, self._core.clock())
         except SeraiError as error:
             log.warning("rolling up figures failed: %s", error.message)
+
+    def prune_logs(self) -> None:
+        """Keep logs within their limits; those of versions that were deleted go."""
+        try:
+            self._core.logs.prune(self._core.clock())
+        except (SeraiError, OSError) as error:
+            log.warning("shortening logs failed: %s", error)
 
     def clean_up(self) -> None:
         """Forget what is older than the configuration keeps."""

@@ -84,6 +84,13 @@ class Cluster:
         with self._lock:
             return frozenset(v.workload for intent in self._intents.values() for v in intent.versions.values())
 
+    def has_version(self, workload: str) -> bool:
+        """Return whether a workload is a version that stands in the database."""
+        name, number = parse_workload_id(workload)
+        with self._lock:
+            intent = self._intents.get(name)
+            return intent is not None and number in intent.versions
+
     def workloads_of(self, name: str) -> list[str]:
         """Return the ids of a deployment's versions, as stored or observed."""
         with self._lock:

@@ -21,6 +21,7 @@ from .cluster import Cluster
 from .drains import Drains
 from .keys import Keys
 from .lifecycle import Lifecycle
+from .log_book import LogBook
 from .routes import RoutePublisher
 
 
@@ -39,6 +40,7 @@ class Core:
     routes: RoutePublisher
     drains: Drains
     lifecycle: Lifecycle
+    logs: LogBook
     keys: Keys
     exposition: Exposition | None
     sign_ins: Mapping[str, SignIn]

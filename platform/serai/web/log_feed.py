@@ -6,34 +6,20 @@ import heapq
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 
-from serai.domain.errors import NotFound
-from serai.domain.observation import LogLine, Stream
-from serai.plugin.scheduler import Scheduler
+from serai.domain.errors import Invalid, NotFound
+from serai.domain.log_filter import LogFilter
+from serai.domain.observation import LogLine
+from serai.plugin.log_store import LogReading
 from serai.reconcile.cluster import Cluster
+from serai.reconcile.log_book import LogBook
 from serai.reconcile.views import VersionView
 
 from .log_position import encode_position, unknown_cursor
 
 # More replicas than people read; their cursors travel with every line.
 MAX_REPLICAS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class LogFilter:
-    """Which lines are wanted; None is all. `text` is found in capitals or not."""
-
-    replica: str | None = None
-    stream: Stream | None = None
-    since: datetime | None = None
-    text: str | None = None
-
-    def has(self, line: LogLine) -> bool:
-        return (self.since is None or line.at >= self.since) and (
-            self.text is None or self.text.casefold() in line.text.casefold()
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +42,27 @@ class LogFeed:
     """
 
     def __init__(
-        self, cluster: Cluster, scheduler: Scheduler, name: str, number: int, wanted: LogFilter, cursors: dict[str, str]
+        self, cluster: Cluster, book: LogBook, name: str, number: int, wanted: LogFilter, cursors: dict[str, str]
     ) -> None:
         self._cluster = cluster
-        self._scheduler = scheduler
+        self._book = book
         self._name = name
         self._number = number
         self._wanted = wanted
         self.cursors = cursors
 
-    def read(self) -> Iterator[PlacedLine]:
-        """Yield the wanted lines that are kept now, in the order of time. Raise NotFound for an unknown replica."""
-        replicas = self._replicas()
-        for line in heapq.merge(*(self._lines(replica) for replica in replicas), key=lambda line: line.at):
+    def read(self, last: int | None = None) -> Iterator[PlacedLine]:
+        """Yield the wanted lines that are kept now, in the order of time. Raise NotFound for an unknown replica.
+
+        With `last`, the beginning may be left out as far as the last so many wanted lines are there.
+        """
+        readings = {replica: reading for replica in self._replicas() if (reading := self._open(replica, last))}
+        for line in heapq.merge(*readings.values(), key=lambda line: line.at):
             self.cursors[line.replica] = line.cursor
-            if self._wanted.has(line):
-                yield PlacedLine(line, dict(self.cursors))
+            yield PlacedLine(line, dict(self.cursors))
+        for replica, reading in readings.items():  # what follows was looked at, too
+            if reading.cursor is not None:
+                self.cursors[replica] = reading.cursor
 
     @property
     def position(self) -> str:
@@ -86,22 +77,31 @@ class LogFeed:
         return find_version(self._cluster, self._name, self._number)
 
     def _replicas(self) -> list[str]:
-        known = [replica.id for replica in self._view().replicas]
-        if self._wanted.replica is None:
-            return known[:MAX_REPLICAS]
-        return [self._wanted.replica]
+        if self._wanted.replica is not None:
+            return [self._wanted.replica]
+        return list_replicas(self._book, self._view())[:MAX_REPLICAS]
 
-    def _lines(self, replica: str) -> Iterator[LogLine]:
-        """Yield a replica's lines behind its cursor; none of one that has gone since it was listed."""
+    def _open(self, replica: str, last: int | None) -> LogReading | None:
+        """Return a replica's lines behind its cursor; None for one that has gone since it was listed."""
         workload = self._view().version.workload
         after = self.cursors.get(replica)
         try:
-            yield from self._scheduler.logs(workload, replica, self._wanted.stream, after)
+            reading = self._book.read(workload, replica, self._wanted, after)
+            if after is None and last is not None:
+                start = self._book.find_last(workload, replica, self._wanted, last)
+                reading = self._book.read(workload, replica, self._wanted, start)
         except NotFound:
             if self._wanted.replica is not None and after is None:
                 raise
-        except ValueError as error:  # a cursor that this scheduler never gave out
+            return None
+        except Invalid as error:  # a cursor that was never given out
             raise unknown_cursor() from error
+        return reading
+
+
+def list_replicas(book: LogBook, view: VersionView) -> list[str]:
+    """Return the replicas that a version has a log of: live, ended, and those that only their logs are left of."""
+    return [replica.id for replica in view.replicas] + [kept.replica for kept in book.list_past(view)]
 
 
 def take_lines(lines: Iterator[PlacedLine], limit: int, tail: int | None) -> list[PlacedLine]:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from flask import Response
 
+from serai.domain.log_filter import LogFilter
 from serai.plugin.identity import Permission
 from serai.web.dump import dump_line
 from serai.web.endpoint import Answer, Call, Media, Resource
 from serai.web.instants import parse_when
-from serai.web.log_feed import LogFeed, LogFilter, PlacedLine, find_version, take_lines
+from serai.web.log_feed import LogFeed, PlacedLine, find_version, take_lines
 from serai.web.log_position import decode_position
 from serai.web.reading import is_set
 from serai.web.shapes.answers import LogsAnswer
@@ -36,15 +37,16 @@ def read_logs(call: Call, path: VersionPath, query: LogsQuery) -> Answer | Respo
         feed = _make_feed(call, path, query, last_event_id() or query.after)
         return make_stream(call, _follow(call, feed, _first_lines(feed, query)))
     feed = _make_feed(call, path, query, query.after)
-    lines = take_lines(feed.read(), query.limit, query.tail)
+    lines = take_lines(feed.read(query.tail), query.limit, query.tail)
     dumped = [dump_line(placed.line, placed.position) for placed in lines]
     return Answer({"lines": dumped, "next": _next(feed, lines, query)})
 
 
 def _make_feed(call: Call, path: VersionPath, query: LogsQuery, after: str | None) -> LogFeed:
     since = parse_when(query.since, call.core.clock(), "since") if query.since else None
-    wanted = LogFilter(query.replica, query.stream, since, query.grep)
-    return LogFeed(call.core.cluster, call.core.scheduler, path.name, path.number, wanted, decode_position(after))
+    until = parse_when(query.until, call.core.clock(), "until") if query.until else None
+    wanted = LogFilter(query.replica, query.stream, since, until, query.grep)
+    return LogFeed(call.core.cluster, call.core.logs, path.name, path.number, wanted, decode_position(after))
 
 
 def _next(feed: LogFeed, lines: list[PlacedLine], query: LogsQuery) -> str | None:
@@ -57,7 +59,7 @@ def _next(feed: LogFeed, lines: list[PlacedLine], query: LogsQuery) -> str | Non
 def _first_lines(feed: LogFeed, query: LogsQuery) -> Iterator[PlacedLine]:
     """Return the kept lines; what is wrong with the question is raised here, before the stream has begun."""
     if query.tail is not None:
-        return iter(take_lines(feed.read(), query.tail, query.tail))
+        return iter(take_lines(feed.read(query.tail), query.tail, query.tail))
     lines = feed.read()
     first = next(lines, None)
     return iter(()) if first is None else _chain(first, lines)

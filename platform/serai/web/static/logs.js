@@ -25,9 +25,9 @@ function start(box, state) {
 }
 
 function connect(view) {
-  const { source, replica, stream, since } = view.box.dataset;
+  const { source, replica, stream, since, until, grep } = view.box.dataset;
   const query = new URLSearchParams({ follow: "1", tail: String(FIRST_LINES) });
-  for (const [key, value] of Object.entries({ replica, stream, since })) if (value) query.set(key, value);
+  for (const [key, value] of Object.entries({ replica, stream, since, until, grep })) if (value) query.set(key, value);
   const events = new EventSource(`${source}?${query}`);
   events.onopen = () => say(view, "");
   events.onmessage = (event) => take(view, JSON.parse(event.data));

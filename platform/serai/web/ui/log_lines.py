@@ -6,11 +6,11 @@ import heapq
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from serai.domain.errors import NotFound
+from serai.domain.log_filter import LogFilter
 from serai.domain.observation import LogLine, Stream
-from serai.plugin import Scheduler
+from serai.reconcile.log_book import LogBook
 from serai.reconcile.views import VersionView
 
 _ERROR = re.compile(r"\b(?:ERROR|CRITICAL|FATAL|PANIC|Traceback|Exception|\w+Error)\b|\bpanic:|\berror:", re.ASCII)
@@ -26,22 +26,26 @@ def level_of(line: LogLine) -> str:
     return "system" if line.stream is Stream.SYSTEM else ""
 
 
-def load_lines(
-    scheduler: Scheduler, view: VersionView, replica: str, stream: Stream | None, since: datetime | None
-) -> Iterator[LogLine]:
-    """Yield the kept lines of a replica, or of all with "", by time. A replica that is gone has none."""
-    names = [replica] if replica else [one.id for one in view.replicas]
-    sources = [_read(scheduler, view.version.workload, name, stream) for name in names]
-    lines = heapq.merge(*sources, key=lambda line: line.at)
-    return (line for line in lines if since is None or line.at >= since)
+def load_lines(book: LogBook, view: VersionView, replicas: Iterable[str], wanted: LogFilter) -> Iterator[LogLine]:
+    """Yield the wanted lines of some replicas by time. A replica that is gone has none."""
+    sources = [_read(book, view.version.workload, replica, wanted, None) for replica in replicas]
+    return heapq.merge(*sources, key=lambda line: line.at)
 
 
-def keep_last(lines: Iterable[LogLine], count: int) -> list[LogLine]:
-    return list(deque(lines, maxlen=count))
+def load_last_lines(
+    book: LogBook, view: VersionView, replicas: Iterable[str], wanted: LogFilter, count: int
+) -> list[LogLine]:
+    """Return the last wanted lines of some replicas together."""
+    sources = [_read(book, view.version.workload, replica, wanted, count) for replica in replicas]
+    return list(deque(heapq.merge(*sources, key=lambda line: line.at), maxlen=count))
 
 
-def _read(scheduler: Scheduler, workload: str, replica: str, stream: Stream | None) -> Iterator[LogLine]:
+def _read(book: LogBook, workload: str, replica: str, wanted: LogFilter, last: int | None) -> Iterator[LogLine]:
+    """Yield a replica's lines; with `last` the beginning may be left out as far as so many are there."""
     try:
-        yield from scheduler.logs(workload, replica, stream)
+        reading = book.read(workload, replica, wanted)
+        if last is not None and (start := book.find_last(workload, replica, wanted, last)):
+            reading = book.read(workload, replica, wanted, start)
+        yield from reading
     except NotFound:
         return

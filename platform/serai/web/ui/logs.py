@@ -9,28 +9,44 @@ from datetime import datetime, timedelta
 import flask
 from flask import Blueprint, Response
 
-from serai.domain.errors import NotFound, NotSupported
+from serai.domain.errors import NotFound, NotSupported, SchedulerError
+from serai.domain.log_filter import LogFilter
 from serai.domain.observation import LogLine, Stream
 from serai.domain.quantity import parse_duration
+from serai.plugin.log_store import KeptLog
 from serai.reconcile.core import Core
 from serai.reconcile.views import VersionView
 
 from .heading import Heading, load_heading
-from .log_lines import keep_last, level_of, load_lines
+from .log_lines import level_of, load_last_lines, load_lines
 
 SHOWN_LINES = 500
-SINCE = ("", "1m", "5m", "15m", "1h", "6h", "1d")
+AGES = ("", "1m", "5m", "15m", "1h", "6h", "1d", "7d", "30d")
+# The most characters that are looked for, and replicas whose logs are merged.
+_MOST_CHARACTERS = 1000
+_MOST_REPLICAS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What of the log is looked at. `replica` "" is all of them, `since` "" from the first kept line."""
+    """What of the log is looked at. `replica` "" is all of them, `since` and `until` "" everything that is kept.
+
+    `past`: the replicas that only their logs are left of.
+    """
 
     view: VersionView
+    past: tuple[KeptLog, ...]
     replica: str
     stream: Stream | None
     since: str
-    since_at: datetime | None
+    until: str
+    text: str
+    wanted: LogFilter
+
+    @property
+    def replicas(self) -> list[str]:
+        known = [one.id for one in self.view.replicas] + [one.replica for one in self.past]
+        return [self.replica] if self.replica else known[:_MOST_REPLICAS]
 
 
 class LogPages:
@@ -47,8 +63,8 @@ class LogPages:
         problem, lines = "", []
         if choice is not None:
             try:
-                lines = keep_last(self._load(choice), SHOWN_LINES)
-            except NotSupported as error:
+                lines = load_last_lines(self._core.logs, choice.view, choice.replicas, choice.wanted, SHOWN_LINES)
+            except (NotSupported, SchedulerError) as error:
                 problem = error.message
         return flask.render_template(
             "serai/logs.html",
@@ -57,7 +73,7 @@ class LogPages:
             lines=[(line, level_of(line)) for line in lines],
             problem=problem,
             streams=list(Stream),
-            sinces=SINCE,
+            ages=AGES,
         )
 
     def download(self, name: str) -> Response:
@@ -73,7 +89,7 @@ class LogPages:
         )
 
     def _load(self, choice: Choice) -> Iterator[LogLine]:
-        return load_lines(self._core.scheduler, choice.view, choice.replica, choice.stream, choice.since_at)
+        return load_lines(self._core.logs, choice.view, choice.replicas, choice.wanted)
 
     def _choose(self, heading: Heading) -> Choice:
         asked = flask.request.args
@@ -81,13 +97,17 @@ class LogPages:
         view = heading.view.version(number) if number else heading.shown
         if view is None:
             raise NotFound(f"{heading.name} has no version {number or ''}; deploy one first", "version-not-found")
+        past = tuple(self._core.logs.list_past(view))
         replica = asked.get("replica", "")
-        known = {one.id for one in view.replicas}
-        stream = asked.get("stream", "")
-        since = asked.get("since", "")
-        since_at = self._core.clock() - timedelta(seconds=parse_duration(since, "since")) if since else None
-        return Choice(view, replica if replica in known else "", Stream(stream) if stream in list(Stream) else None,
-                      since, since_at)  # fmt: skip
+        known = {one.id for one in view.replicas} | {one.replica for one in past}
+        stream = Stream(asked["stream"]) if asked.get("stream", "") in list(Stream) else None
+        since, until = asked.get("since", ""), asked.get("until", "")
+        text = asked.get("grep", "")[:_MOST_CHARACTERS]
+        wanted = LogFilter(None, stream, self._read_age(since, "since"), self._read_age(until, "until"), text or None)
+        return Choice(view, past, replica if replica in known else "", stream, since, until, text, wanted)
+
+    def _read_age(self, age: str, field: str) -> datetime | None:
+        return self._core.clock() - timedelta(seconds=parse_duration(age, field)) if age else None
 
 
 def write_lines(lines: Iterator[LogLine]) -> Iterator[str]:

@@ -1,0 +1,44 @@
+"""The parts of a server that keep logs, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from serai.config import Configuration
+from serai.domain.names import workload_id
+from serai.plugin.scheduler import Scheduler
+from serai.reconcile.cluster import Cluster
+from serai.reconcile.log_book import LogBook
+from serai.reconcile.log_collector import LogCollector
+from serai.reconcile.log_intake import LogIntake
+from serai.store.database import Database
+from serai.store.log_files import FileLogStore, LogLimits
+
+
+@dataclass(frozen=True, slots=True)
+class LogParts:
+    """`forget` removes the logs of a version that was deleted; with None, of no version more than was said before."""
+
+    book: LogBook
+    collector: LogCollector
+    forget: Callable[[str, int | None], None]
+
+
+def make_logs(
+    configuration: Configuration, data_dir: Path, db: Database, cluster: Cluster, scheduler: Scheduler
+) -> LogParts:
+    limits = LogLimits(
+        timedelta(seconds=configuration.keep_logs), configuration.max_replica_logs, configuration.max_logs
+    )
+    store = FileLogStore(data_dir / "logs", limits)
+    intake = LogIntake(scheduler, store, cluster.has_version)
+
+    def forget(name: str, number: int | None) -> None:
+        if number is not None:
+            cluster.refresh(name)  # from now on nothing is collected for it
+            intake.forget(workload_id(name, number))
+
+    return LogParts(LogBook(db, cluster, intake, store), LogCollector(cluster, intake, store), forget)
