@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("frugal", "gateway", "reconcile_tick", "metrics_query", "nomad")
+NAMES = ("frugal", "gateway", "gateway_updates", "gateway_revocation", "reconcile_tick", "metrics_query", "nomad")
 
 
 def main() -> None:

@@ -1,13 +1,16 @@
-"""Requests through the gateway beside plain HAProxy and the same model called directly: rate, CPU, added latency.
+"""Requests through the gateway beside plain HAProxy, uvicorn and the model called directly: rate, CPU, added latency.
 
-    python -m benchmarks.gateway [seconds per round]
+    python -m benchmarks.gateway [seconds per round]    (1.5; 10 on a quiet machine)
+
+What is measured has a core of its own where there are two: HAProxy then has one thread. Callers and model have the
+others.
 
 Model, gateways and callers are processes of their own; rounds of all cases alternate in one run, so that what else the
 machine does falls on all. The model answers 64 bytes at once from a bare asyncio protocol: it is as fast as Python
 gets, so nearly all that is measured is the way there. Rates at 64 connections, latencies at one connection. `keyed`
 checks a key; every request through a gateway is traced and counted. CPU per request is that of all processes of a
-case: of a gateway with HAProxy, HAProxy and its agent. At the end each gateway's memory, and its CPU while it is idle
-with ten deployments.
+case: of a gateway with HAProxy, HAProxy and its agent. Then 1,000 requests a second to a model that takes 100 ms, the
+time to the first event of a stream, each gateway's memory, and its CPU while it is idle with ten deployments.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from statistics import quantiles
 
 import psutil
 
+from benchmarks.gateway_load import KEY, Answering, first_events, load, paced
 from benchmarks.report import report
 from serai.domain.deployment import Access
 from serai.domain.routes import Endpoint, Grant, Route
@@ -39,66 +43,12 @@ from tests.gateway.gateway_process import GatewayProcess
 
 CONNECTIONS = 64
 ROUNDS = 3
-KEY = "benchmark"
 IDLE_S = 3.0
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 64\r\n\r\n" + b"x" * 64
-
-
-class Answering(asyncio.Protocol):
-    """The model: answers every head that ends."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._transport.write(_ANSWER * data.count(b"\r\n\r\n"))  # type: ignore[attr-defined]
-
-
-class Asking(asyncio.Protocol):
-    """A caller: asks again as soon as it is answered, until `until`."""
-
-    def __init__(self, request: bytes, until: float, over: asyncio.Future[None]) -> None:
-        self.latencies: list[float] = []
-        self._request, self._until, self._over = request, until, over
-        self._buffer = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._ask()
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head, found, body = self._buffer.partition(b"\r\n\r\n")
-        if not found or len(body) < 64:
-            return
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise SystemExit(f"unexpected answer: {self._buffer!r}")
-        self.latencies.append(time.perf_counter() - self._asked)
-        self._buffer = b""
-        if time.perf_counter() < self._until:
-            self._ask()
-        elif not self._over.done():
-            self._transport.close()
-            self._over.set_result(None)
-
-    def _ask(self) -> None:
-        self._asked = time.perf_counter()
-        self._transport.write(self._request)  # type: ignore[attr-defined]
-
-
-async def load(address: str, path: str, connections: int, seconds: float) -> list[float]:
-    """Return the latency of every request, in seconds."""
-    loop = asyncio.get_running_loop()
-    host, _, port = address.rpartition(":")
-    request = f"GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {KEY}\r\nAccept: */*\r\n\r\n".encode()
-    until = time.perf_counter() + seconds
-    callers = []
-    for _ in range(connections):
-        over: asyncio.Future[None] = loop.create_future()
-        _, caller = await loop.create_connection(lambda over=over: Asking(request, until, over), host, int(port))
-        callers.append((caller, over))
-    await asyncio.gather(*(over for _, over in callers))
-    return [latency for caller, _ in callers for latency in caller.latencies]
+PER_S, EVENTS = 1000, 100
+_CORES = os.sched_getaffinity(0)
+# The last core is that of what is measured, where there is another one for callers and model.
+MEASURED = {max(_CORES)}
+OTHERS = _CORES - MEASURED or _CORES
 
 
 def serve_model(pipe: Connection) -> None:
@@ -108,6 +58,18 @@ def serve_model(pipe: Connection) -> None:
         await server.serve_forever()
 
     asyncio.run(serve())
+
+
+def serve_uvicorn(pipe: Connection) -> None:
+    import uvicorn
+
+    from benchmarks.gateway_load import application
+
+    listener = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio leaves small writes to wait for each other
+    listener.bind(("127.0.0.1", 0))
+    pipe.send(listener.getsockname()[1])
+    server = uvicorn.Server(uvicorn.Config(application, log_level="error", access_log=False, lifespan="off"))
+    asyncio.run(server.serve([listener]))
 
 
 def serve_control(pipe: Connection, model: str) -> None:
@@ -139,6 +101,24 @@ def child(target: object, *args: object) -> Iterator[tuple[object, int]]:
         process.join()
 
 
+@contextmanager
+def own_core() -> Iterator[None]:
+    """Have processes that are started meanwhile keep to the measured core."""
+    os.sched_setaffinity(0, MEASURED)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, OTHERS)
+
+
+@contextmanager
+def measured(target: object) -> Iterator[tuple[object, int]]:
+    with ExitStack() as stack:
+        with own_core():
+            found = stack.enter_context(child(target))
+        yield found
+
+
 @dataclass
 class Case:
     """One way to the model, measured over several rounds; the CPU of the process `pid` and its children counts."""
@@ -152,6 +132,8 @@ class Case:
     cpu_s: float = 0.0
     alone: list[float] = field(default_factory=list)
     crowded: list[float] = field(default_factory=list)
+    paced: list[float] = field(default_factory=list)
+    events: list[float] = field(default_factory=list)
 
     def measure(self, seconds: float) -> None:
         before, began = cpu_s(self.pid), time.perf_counter()
@@ -161,6 +143,19 @@ class Case:
         self.requests += len(latencies)
         self.crowded += latencies
         self.alone += asyncio.run(load(self.address, self.path, 1, seconds / 2))
+
+    def pace(self, seconds: float) -> None:
+        """Measure the model that takes 100 ms, and the first events of streams."""
+        self.paced += asyncio.run(paced(self.address, self.path + "slow", PER_S, seconds))
+        self.events += asyncio.run(first_events(self.address, self.path + "events", EVENTS))
+
+    def latency_row(self) -> dict[str, object]:
+        return {
+            "case": self.name,
+            "p50_ms_paced": round(quantiles(self.paced, n=100)[49] * 1e3, 2),
+            "p99_ms_paced": round(quantiles(self.paced, n=100)[98] * 1e3, 2),
+            "p50_ms_first_event": round(quantiles(self.events, n=100)[49] * 1e3, 3),
+        }
 
     def row(self) -> dict[str, object]:
         alone, crowded = quantiles(self.alone, n=100), quantiles(self.crowded, n=100)
@@ -225,6 +220,7 @@ def wait_until_answered(address: str, path: str) -> None:
 
 def main(seconds: float) -> None:
     program = find_program().program
+    os.sched_setaffinity(0, OTHERS)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port, model_pid = stack.enter_context(child(serve_model))
@@ -233,13 +229,16 @@ def main(seconds: float) -> None:
         token_file.write_text(TOKEN)
         control_url, _ = stack.enter_context(child(serve_control, model))
         cases = [Case("model direct", model, "/", model_pid)]
+        uvicorn_port, uvicorn_pid = stack.enter_context(measured(serve_uvicorn))
+        cases.append(Case("uvicorn direct", f"127.0.0.1:{uvicorn_port}", "/", uvicorn_pid))
         if program is not None:
-            cases.append(
-                Case("haproxy plain", *at(stack.enter_context(plain_haproxy(program.path, model, folder)), "/"))
-            )
+            with own_core():
+                plain = stack.enter_context(plain_haproxy(program.path, model, folder))
+            cases.append(Case("haproxy plain", *at(plain, "/")))
         gateways = {}
         for engine in ("haproxy", "asyncio") if program else ("asyncio",):
-            gateway = GatewayProcess(str(control_url), token_file, folder / engine, window_s=10.0, engine=engine)
+            with own_core():
+                gateway = GatewayProcess(str(control_url), token_file, folder / engine, window_s=10.0, engine=engine)
             stack.callback(gateway.terminate)
             address = gateway.url.removeprefix("http://")
             wait_until_answered(address, "/open/")
@@ -247,6 +246,7 @@ def main(seconds: float) -> None:
             cases.append(Case(f"gateway {engine}", address, "/open/", gateway.pid))
             cases.append(Case(f"gateway {engine} keyed", address, "/keyed/", gateway.pid))
         run(cases, seconds)
+        run_paced([case for case in cases if case.name != "uvicorn direct"], seconds)
         report_idle(gateways)
 
 
@@ -263,7 +263,23 @@ def run(cases: list[Case], seconds: float) -> None:
     for row in rows:
         row["p50_ms_added"] = round(float(str(row["p50_ms_alone"])) - float(str(rows[0]["p50_ms_alone"])), 3)
         row["p99_ms_added"] = round(float(str(row["p99_ms_alone"])) - float(str(rows[0]["p99_ms_alone"])), 3)
+    plain = next((float(str(row["cpu_us_per_request"])) for row in rows if row["case"] == "haproxy plain"), 0.0)
+    for row in rows:
+        row["cpu_of_plain"] = round(float(str(row["cpu_us_per_request"])) / plain, 2) if plain else "-"
     report("gateway", rows)
+
+
+def run_paced(cases: list[Case], seconds: float) -> None:
+    """Measure and report latencies at a pace, and what each case adds to the model called directly."""
+    for _ in range(ROUNDS):
+        for case in cases:
+            case.pace(seconds)
+    rows = [case.latency_row() for case in cases]
+    for row in rows:
+        for name, limit_ms in (("p99_ms_paced", 10), ("p50_ms_first_event", 2)):
+            row[f"{name}_added"] = round(float(str(row[name])) - float(str(rows[0][name])), 3)
+            row[f"{name}_limit"] = limit_ms
+    report("gateway_paced", rows)
 
 
 def report_idle(gateways: dict[str, int]) -> None:
