@@ -96,10 +96,25 @@ def test_looking(serai: Serai, echo: str) -> None:
     assert serai.json("plugins")[0]["name"] == "local"
 
 
+def test_limits(serai: Serai, echo: str) -> None:
+    assert serai("limits", echo).stdout == (
+        "echo: each key as often as it likes\necho: each client address as often as it likes\n"
+    )
+    assert "each key at most 100/s" in serai("limits", echo, "--per-key", "100/s").stdout
+    changed = serai.json("limits", echo, "--per-client", "5/10s")
+    assert (changed["per_key"], changed["per_client"]) == ("100/s", "5/10s"), "what is not named stays"
+    assert "is not a rate; write 100/s" in serai("limits", echo, "--per-key", "often", code=1).stderr
+    assert serai.json("limits", echo, "--per-key", "0", "--per-client", "0")["per_key"] == "0"
+
+
 def test_scale_and_access(serai: Serai, echo: str) -> None:
     assert serai("scale", echo, "2").stdout == "echo: 1 -> 2 replicas\n"
     assert serai.json("scale", echo, "1")["count"] == 1
     assert "public" in serai("access", echo, "public").stdout
+    assert "x-api-key" not in serai("access", echo, "public", "--header", "X-Api-Key").stdout  # keys are not asked for
+    assert serai.json("access", echo, "public")["key_header"] == "x-api-key", "what is not named stays"
+    assert "has a meaning of its own" in serai("access", echo, "public", "--header", "Cookie", code=1).stderr
+    assert serai.json("access", echo, "public", "--header", "")["key_header"] == ""
     assert serai("scale", echo, "-1", code=2)
     assert "there is no deployment" in serai("scale", "nobody", "1", code=1).stderr
 

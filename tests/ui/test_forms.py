@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from serai.domain.deployment import Access, HandoverMode
 from serai.domain.routes import Grant
+from serai.domain.traffic import Rate
 from serai.plugin import hookimpl
 from tests.ui.browser import Watched, sign_in, watch
 from tests.ui.conftest import enter
@@ -136,6 +137,30 @@ def test_settings_are_saved_and_mistakes_shown_where_they_are(stage: Stage, look
     press(page, "#set-timeouts >> text=Save")
     expect(page.locator("#note")).to_have_text("Saved.")
     assert intent(stage).settings.timeouts.idle_s == 91.5  # what nobody touched stays exactly
+
+
+def test_rates_and_the_header_for_keys(stage: Stage, looked: Watched) -> None:
+    looked.expects = ("422",)
+    stage.deploy("m")
+    page = enter(looked, stage, "/d/m/settings")
+    page.fill("#key_header", "X-Api-Key")
+    press(page, "#set-access >> text=Save")
+    expect(page.locator("#note")).to_have_text("Saved.")
+    assert intent(stage).settings.key_header == "x-api-key"
+    page.fill("#limits-per_key", "often")
+    press(page, "#set-limits >> text=Save")
+    expect(page.locator("#set-limits .problem")).to_contain_text("'often' is not a rate; write 100/s")
+    page.fill("#limits-per_key", "100/s")
+    page.fill("#limits-per_client", "600/min")
+    press(page, "#set-limits >> text=Save")
+    expect(page.locator("#note")).to_have_text("Saved.")
+    limits = intent(stage).settings.limits
+    assert (limits.per_key, limits.per_client) == (Rate(100), Rate(600, 60))
+    press(page, "#set-limits >> text=Save")
+    assert intent(stage).settings.limits == limits  # what nobody touched stays exactly
+    page.fill("#key_header", "Cookie")
+    press(page, "#set-access >> text=Save")
+    expect(page.locator("#set-access .problem")).to_contain_text("has a meaning of its own")
 
 
 def test_keys_are_offered_only_where_somebody_hands_them_out(stage: Stage, looked: Watched) -> None:

@@ -24,6 +24,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "idle": "resting:idle",
         "wake": "resting:wake",
         "access": "settings:access",
+        "limits": "limits:limits",
         "keys": "keys:keys",
         "delete": "deleting:delete",
     },

@@ -27,11 +27,14 @@ def scale(session: Session, target: Target, count: int) -> None:
 @click.command()
 @target_argument("NAME")
 @click.argument("access", type=click.Choice(["public", "keys"]))
+@click.option("--header", help='A header that may carry keys, such as X-Api-Key, beside Authorization; "" for none.')
 @connected
-def access(session: Session, target: Target, access: str) -> None:
+def access(session: Session, target: Target, access: str, header: str | None) -> None:
     """Say who may call a deployment: everybody (public), or who has a key (keys)."""
-    after = session.client.change_deployment(target.name, {"access": access})
+    changes = {"access": access} if header is None else {"access": access, "key_header": header}
+    after = session.client.change_deployment(target.name, changes)
     if session.out.as_json:
         session.out.document(after)
-    else:
-        session.out.say(f"{target.name}: access is {after['access']} now")
+        return
+    named = f", keys may be sent as {after['key_header']}" if after["access"] == "keys" and after["key_header"] else ""
+    session.out.say(f"{target.name}: access is {after['access']} now{named}")

@@ -40,6 +40,14 @@ class VersionAnswer(TypedDict, total=False):
     started_at: str | None
 
 
+class LimitsAnswer(TypedDict, total=False):
+    concurrency: int
+    queue: int
+    queue_timeout: float
+    per_key: str
+    per_client: str
+
+
 class DeploymentAnswer(TypedDict, total=False):
     name: str
     owner: str
@@ -48,6 +56,8 @@ class DeploymentAnswer(TypedDict, total=False):
     count: int
     idle: bool
     access: str
+    key_header: str
+    limits: LimitsAnswer
     url: str
     state: str
     reason: ReasonAnswer | None

@@ -15,6 +15,7 @@ from serai.reconcile.core import Core
 from .forms import check_confirmation, read_whole_number, see
 from .heading import Heading, load_heading
 from .manifest_text import write_value
+from .traffic_form import CORS, LIMITS, read_traffic, traffic_texts
 from .viewer import get_viewer
 
 TIMEOUTS = (
@@ -66,6 +67,9 @@ class SettingsPage:
             timeouts=TIMEOUTS,
             timeout_texts=timeout_texts(heading),
             handovers=HANDOVERS,
+            limits=LIMITS,
+            cors=CORS,
+            traffic_texts=traffic_texts(heading.view.deployment.settings),
             has_keys=self._core.plugins.grants_keys(),
             has_key_store=keys.has_store,
             deployment_keys=keys.list_keys(get_viewer().identity, heading.name) if keys.has_store else [],
@@ -74,11 +78,11 @@ class SettingsPage:
 
 def read_values(form: MultiDict[str, str]) -> dict[str, object]:
     """Return the form's fields as the body of a PATCH."""
-    values: dict[str, object] = {key: form[key] for key in ("access", "handover") if key in form}
+    values: dict[str, object] = {key: form[key] for key in ("access", "key_header", "handover") if key in form}
     if "replicas" in form:
         values["replicas"] = read_whole_number("replicas")
     timeouts = {key: read_duration(form[f"timeouts.{key}"]) for key, _, _ in TIMEOUTS if f"timeouts.{key}" in form}
-    return values | ({"timeouts": timeouts} if timeouts else {})
+    return values | ({"timeouts": timeouts} if timeouts else {}) | read_traffic(form)
 
 
 def read_duration(text: str) -> object:
