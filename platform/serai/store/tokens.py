@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from serai.domain.errors import Invalid, NotFound
 from serai.plugin.identity import Permission
@@ -20,6 +21,13 @@ log = logging.getLogger(__name__)
 MARK = "serai_"
 _PREFIX_LENGTH = len(MARK) + 6  # enough to recognise a token in a list, far too little to guess it
 _TOUCH_EVERY_S = 60.0
+
+
+class TokenKind(StrEnum):
+    """Whether somebody made it, or a sign-in did: those end with a new password, and with the account's disabling."""
+
+    PERSONAL = "personal"
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,7 @@ class Token:
     expires_at: datetime | None
     last_used_at: datetime | None
     prefix: str
+    kind: TokenKind = TokenKind.PERSONAL
 
 
 def create_token(
@@ -47,6 +56,7 @@ def create_token(
     permissions: Iterable[Permission],
     now: datetime,
     expires_at: datetime | None = None,
+    kind: TokenKind = TokenKind.PERSONAL,
 ) -> tuple[Token, str]:
     """Return a new token and its plaintext: `serai_` and 256 random bits, of which the store keeps the SHA-256."""
     if expires_at is not None and expires_at <= now:
@@ -61,6 +71,7 @@ def create_token(
             hash=_hash(plaintext),
             created_at=now,
             expires_at=expires_at,
+            kind=kind,
         ).execute(db.peewee)
         row = TokenRow.select().where(TokenRow.id == id).first(db.peewee)
     log.info("token %d (%s) created for %s", id, name, login)
@@ -86,18 +97,40 @@ def is_token_alive(db: Database, id: int, now: datetime) -> bool:
     return row is not None and _is_current(row, now)
 
 
-def list_tokens(db: Database) -> list[Token]:
-    """Return every token, expired ones too, oldest first."""
+def list_tokens(db: Database, login: str | None = None) -> list[Token]:
+    """Return every token, or those of a login; expired ones too, oldest first."""
+    query = TokenRow.select().order_by(TokenRow.id)
+    if login is not None:
+        query = query.where(TokenRow.login == login)
     with db.read():
-        return [_to_token(row) for row in TokenRow.select().order_by(TokenRow.id).execute(db.peewee)]
+        return [_to_token(row) for row in query.execute(db.peewee)]
+
+
+def get_token(db: Database, id: int) -> Token:
+    """Return a token, or raise NotFound."""
+    with db.read():
+        row = TokenRow.select().where(TokenRow.id == id).first(db.peewee)
+    if row is None:
+        raise _not_found(id)
+    return _to_token(row)
 
 
 def revoke_token(db: Database, id: int) -> None:
     """Delete a token, which is refused from then on; raise NotFound if there is none with this id."""
     with db.write():
         if not TokenRow.delete().where(TokenRow.id == id).execute(db.peewee):
-            raise NotFound(f"no token with the id {id}", "token-not-found")
+            raise _not_found(id)
     log.info("token %d revoked", id)
+
+
+def prune_sessions(db: Database, now: datetime) -> int:
+    """Forget the sign-ins that ended by themselves and return how many they were."""
+    over = (TokenRow.kind == TokenKind.SESSION) & (TokenRow.expires_at < now)
+    with db.read():
+        if not TokenRow.select().where(over).first(db.peewee):
+            return 0
+    with db.write():
+        return int(TokenRow.delete().where(over).execute(db.peewee))
 
 
 def touch_token(db: Database, id: int, now: datetime) -> None:
@@ -108,6 +141,10 @@ def touch_token(db: Database, id: int, now: datetime) -> None:
         return
     with db.write():
         TokenRow.update(last_used_at=now).where(TokenRow.id == id).execute(db.peewee)
+
+
+def _not_found(id: int) -> NotFound:
+    return NotFound(f"no token with the id {id}", "token-not-found")
 
 
 def _is_current(row: TokenRow, now: datetime) -> bool:
@@ -125,4 +162,14 @@ def _hash(plaintext: str) -> str:
 
 def _to_token(row: TokenRow) -> Token:
     permissions = frozenset(Permission(text) for text in row.permissions.split())
-    return Token(row.id, row.name, row.login, permissions, row.created_at, row.expires_at, row.last_used_at, row.prefix)
+    return Token(
+        id=row.id,
+        name=row.name,
+        login=row.login,
+        permissions=permissions,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        prefix=row.prefix,
+        kind=TokenKind(row.kind),
+    )

@@ -1,0 +1,99 @@
+"""Passwords of accounts, of which the store keeps the argon2 hash alone."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from serai.domain.accounts import Account
+from serai.domain.errors import Conflict, Invalid
+
+from .account_rows import AccountRow
+from .accounts import end_sign_ins, find_account, get_account
+from .database import Database
+from .events import add_event
+
+SHORTEST = 10
+LONGEST = 1000
+_HASHER = PasswordHasher()
+# A hash takes 64 MiB while it is made: who sends many sign-ins at once must not take the server's memory.
+_ROOM = threading.BoundedSemaphore(2)
+
+
+def check_new_password(login: str, password: str) -> None:
+    """Raise Invalid for a password that is too short, too long, or the login itself."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise Invalid(
+            f"password: {len(password)} characters are too {'few' if len(password) < SHORTEST else 'many'};"
+            f" use {SHORTEST} to {LONGEST}",
+            "password",
+        )
+    if password.strip().lower() == login:
+        raise Invalid("password: this is the login; think of another one", "password")
+    try:
+        password.encode()
+    except UnicodeEncodeError as error:
+        raise Invalid("password: it holds what is not text; think of another one", "password") from error
+
+
+def set_password(db: Database, login: str, password: str, now: datetime, actor: str, but: int = 0) -> None:
+    """Give an account a password, and end its sign-ins, all but the session token with the id `but`.
+
+    Raise NotFound, Invalid for the password, Conflict for an account that a plugin signs in.
+    """
+    check_new_password(login, password)
+    account = get_account(db, login)
+    if account.provider:
+        raise Conflict(f"{login} signs in by {account.provider}, so Serai keeps no password for it", "account-provided")
+    hashed = _hash(password)
+    with db.write():
+        get_account(db, login)
+        AccountRow.update(password_hash=hashed).where(AccountRow.login == login).execute(db.peewee)
+        end_sign_ins(db, login, but)
+        add_event(db, now, "account.changed", "", text=f"{login}: new password", actor=actor)
+
+
+def find_by_password(db: Database, login: str, password: str) -> Account | None:
+    """Return the account whose password this is, None for a wrong one, no such account, or a disabled one.
+
+    The work is the same for all of them, so that the time taken does not tell which logins there are.
+    """
+    with db.read():
+        hashed = AccountRow.select(AccountRow.password_hash).where(AccountRow.login == login).scalar(db.peewee)
+    is_right = _verify(hashed or _decoy(), password)
+    account = find_account(db, login)
+    if hashed is None or not is_right or account is None or account.is_disabled or account.provider:
+        return None
+    if _HASHER.check_needs_rehash(hashed):
+        _keep(db, login, hashed, _hash(password))
+    return account
+
+
+def _keep(db: Database, login: str, old: str, new: str) -> None:
+    """Put a hash with the parameters of today in the place of an older one, unless somebody was faster."""
+    with db.write():
+        same = (AccountRow.login == login) & (AccountRow.password_hash == old)
+        AccountRow.update(password_hash=new).where(same).execute(db.peewee)
+
+
+def _hash(password: str) -> str:
+    with _ROOM:
+        return _HASHER.hash(password)
+
+
+def _verify(hashed: str, password: str) -> bool:
+    try:
+        with _ROOM:
+            return _HASHER.verify(hashed, password.encode("utf-8", "surrogatepass"))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+@cache
+def _decoy() -> str:
+    """Return a hash that no sign-in matches, for those that have none."""
+    return _hash("nobody's password")
