@@ -16,3 +16,5 @@ def start_logging(process: str, level: str) -> None:
     )
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("waitress").setLevel(logging.WARNING)
+    # At `debug` peewee writes every query with its values, among them the secrets of deployments.
+    logging.getLogger("peewee").setLevel(logging.INFO)
