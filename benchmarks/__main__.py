@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("frugal", "gateway", "gateway_updates", "gateway_revocation", "reconcile_tick", "metrics_query", "nomad")
+NAMES = (
+    "frugal",
+    "gateway",
+    "gateway_updates",
+    "gateway_revocation",
+    "reconcile_tick",
+    "metrics_query",
+    "logs",
+    "nomad",
+)
 
 
 def main() -> None:
