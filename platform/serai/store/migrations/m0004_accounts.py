@@ -29,7 +29,7 @@ CREATE TABLE membership (
     PRIMARY KEY (team, login)
 );
 CREATE INDEX membership_of ON membership (login);
-ALTER TABLE token ADD COLUMN kind TEXT NOT NULL DEFAULT 'token';
+ALTER TABLE token ADD COLUMN kind TEXT NOT NULL DEFAULT 'personal';
 UPDATE token SET kind = 'session' WHERE name = 'browser session';
 CREATE INDEX token_of ON token (login)
 """
