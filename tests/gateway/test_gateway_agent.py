@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import json
 import stat
 import time
@@ -17,14 +18,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from serai.domain.deployment import Access
 from serai.domain.errors import Conflict
-from serai.domain.routes import Route
+from serai.domain.routes import Grant, Route
 from serai.domain.window import Clock
 from serai.gateway.agent import Agent
 from serai.gateway.config import GatewayConfig
 from serai.gateway.folder import load_gateway_id
 from serai.gateway.haproxy.program import find_program
 from serai.gateway.table_file import TableFile
+from serai.gateway.trust import TrustRule
 from tests.gateway.bench import at, soon
 from tests.gateway.control_server import TOKEN, ControlServer
 from tests.gateway.models import Model
@@ -94,15 +97,16 @@ async def world(folder: Path) -> AsyncIterator[World]:
         await made.control.close()
 
 
-async def call(agent: Agent, path: str = "/m/") -> int:
-    async with aiohttp.ClientSession() as session, session.get(agent.url + path) as response:
+async def call(agent: Agent, path: str = "/m/", key: str = "") -> int:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(agent.url + path) as response:
         await response.read()
         return response.status
 
 
-async def until_status(agent: Agent, status: int, path: str = "/m/") -> None:
+async def until_status(agent: Agent, status: int, path: str = "/m/", key: str = "") -> None:
     deadline = time.monotonic() + 15
-    while await call(agent, path) != status:
+    while await call(agent, path, key) != status:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
 
@@ -346,3 +350,45 @@ async def test_a_server_that_answers_in_haste_is_not_flooded(tmp_path: Path) -> 
         before = len(w.control.asked_indexes)
         await asyncio.sleep(0.5)
         assert len(w.control.asked_indexes) - before < 8
+
+
+@in_loop
+async def test_keys_go_out_of_date_without_the_server_and_over_restarts(tmp_path: Path) -> None:
+    grants = (Grant(hashlib.sha256(b"good").hexdigest(), "k1"),)
+    rule = TrustRule(0.5, "refuse")
+    async with world(tmp_path) as w:
+        async with w.gateway(keys=rule) as agent:
+            await w.control.publish(
+                replace(w.route, access=Access.KEYS, grants=grants), replace(w.route, deployment="o")
+            )
+            await until_status(agent, 200, key="good")
+            await asyncio.sleep(1)
+            assert await call(agent, key="good") == 200  # a server that is there and has no news is no lost one
+            await w.control.stop()
+            await until_status(agent, 503, key="good")
+            assert await call(agent, "/o/") == 200
+            await w.control.start()
+            await until_status(agent, 200, key="good")
+        await w.control.stop()
+        await asyncio.sleep(0.6)
+        async with w.gateway(keys=rule) as agent:  # it has not heard from the server since before
+            assert (await call(agent, key="good"), await call(agent, "/o/")) == (503, 200)
+            await w.control.start()
+            await until_status(agent, 200, key="good")
+        await w.control.stop()
+        async with w.gateway(keys=TrustRule(0.1, "keep")) as agent:
+            await asyncio.sleep(0.3)
+            assert await call(agent, key="good") == 200
+
+
+@pytest.mark.parametrize(
+    ("rule", "silence_s", "trusting"),
+    [
+        (TrustRule(10, "refuse"), 9.9, True),
+        (TrustRule(10, "refuse"), 10, False),
+        (TrustRule(0, "refuse"), 0, False),
+        (TrustRule(10, "keep"), 1e9, True),
+    ],
+)
+def test_how_long_keys_last(rule: TrustRule, silence_s: float, trusting: bool) -> None:
+    assert rule.is_trusting(1000.0, 1000.0 + silence_s) is trusting

@@ -74,6 +74,7 @@ def gateway(
     from serai.config import load_configuration
     from serai.gateway.config import GatewayConfig
     from serai.gateway.main import run
+    from serai.gateway.trust import TrustRule
 
     from .logging_setup import start_logging
 
@@ -94,6 +95,7 @@ def gateway(
         tls=_find_certificate(configuration),
         tls_host=configuration.gateway_tls_host or configuration.gateway_host,
         tls_port=configuration.gateway_tls_port,
+        keys=TrustRule(configuration.gateway_keys_last, configuration.gateway_keys_then),
     )
     try:
         run(config)

@@ -44,6 +44,12 @@ class Configuration:
     gateway_tls_key: str = _setting("", "PEM file of the certificate's key, if the other file does not hold it.")
     gateway_tls_host: str = _setting("", "Address the gateway listens on for TLS, if it is not gateway_host.")
     gateway_tls_port: int = _setting(8443, "Port of the gateway for TLS; 0 takes a free one.", "port")
+    gateway_keys_last: float = _setting(
+        86400.0, "How long a gateway that has lost the server goes by the keys it knows.", "duration"
+    )
+    gateway_keys_then: str = _setting(
+        "keep", "What it does then: keep on, or refuse requests that need a key (503).", "keys_then"
+    )
     domain: str = _setting("localhost", "Requests to the host <deployment>.<domain> are routed by host.")
     database: str = _setting("", "sqlite:///path or postgresql://...; by default a file in the data folder.")
     metrics_database: str = _setting("", "The same for request figures, which never block intent.")
@@ -146,6 +152,12 @@ def _read_engine(value: object, name: str) -> str:
     return str(value).lower()
 
 
+def _read_keys_then(value: object, name: str) -> str:
+    if str(value).lower() not in {"keep", "refuse"}:
+        raise Invalid(f"{name}: {value!r} has to be keep or refuse", name)
+    return str(value).lower()
+
+
 def _as_number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
@@ -168,5 +180,6 @@ _READERS = {
     "bytes": _read_size,
     "level": _read_level,
     "engine": _read_engine,
+    "keys_then": _read_keys_then,
     "bool": read_bool,
 }

@@ -26,6 +26,7 @@ from .haproxy.supervision import end_leftover
 from .journal import Journal
 from .spool import Spool
 from .table_file import TableFile
+from .trust import Trust
 from .upload import Uploader
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Agent:
             self._apply,
             self._leaving,
         )
+        self._trust = Trust(config.data / "contact", config.keys, self._is_server_there, self._trust_keys)
         self._uploader = Uploader(self._journal, self._spool, self._control)
 
     @property
@@ -89,6 +91,7 @@ class Agent:
             if left:
                 log.info("folded %d segments that an earlier gateway left", left)
             await self._follower.load()
+            await self._trust.load()
             await self._start_engine()
             log.info("gateway %s takes requests at %s by %s", self.id, self.url, self._choice.why)
             if self._tls is not None:
@@ -104,6 +107,12 @@ class Agent:
 
     async def _present(self, certificate: Certificate) -> None:
         await self.engine.present(certificate)
+
+    def _is_server_there(self) -> bool:
+        return self._follower.reachable_since is not None
+
+    async def _trust_keys(self, is_trusting: bool) -> None:
+        await self.engine.trust_keys(is_trusting)
 
     def _leaving(self) -> frozenset[str]:
         return self.engine.leaving()
@@ -125,6 +134,7 @@ class Agent:
             self.engine = self._make_engine(self._choice)
             if self._follower.table is not None:
                 await self.engine.apply(self._follower.table)
+            await self.engine.trust_keys(self._trust.is_trusting)
             await self.engine.start()
 
     async def _serve(self, stop: asyncio.Event) -> None:
@@ -134,6 +144,7 @@ class Agent:
             for part in (
                 self._follower.follow(),
                 self._follower.save(),
+                self._trust.watch(),
                 self._uploader.close_windows(),
                 self._uploader.send_windows(),
                 *([CertificateWatch(self._config.tls, self._present).follow()] if self._config.tls else []),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .certificate import CertificateFiles
+from .trust import TrustRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,8 @@ class GatewayConfig:
     Both a server's file and `token_file` are read anew for every call: under a running gateway the server can move
     and the token be replaced. `port` 0 takes a free one. `domain` "" routes by path only. `hold_limit` is per
     deployment; `spool_limit_bytes` bounds the figures kept while the server is away. `engine` is the name of
-    one, or `auto`. With `tls`, callers come in by TLS at `tls_host` and `tls_port`, too.
+    one, or `auto`. With `tls`, callers come in by TLS at `tls_host` and `tls_port`, too. `keys` is how
+    long keys are gone by without the server.
     """
 
     server: str | Path
@@ -32,3 +34,4 @@ class GatewayConfig:
     tls: CertificateFiles | None = None
     tls_host: str = "127.0.0.1"
     tls_port: int = 8443
+    keys: TrustRule = TrustRule()
