@@ -31,9 +31,11 @@ class Identity:
     """A caller that is known. `login` names it in events, `permissions` is what it may do everywhere.
 
     `workload` is set where a replica calls for itself: the id of its workload. With FETCH, and no other permission,
-    it gets the bundle of its own version alone, while that is to run or still does.
+    it gets the bundle of its own version alone, while that is to run or still does. `has_account`: the login is an
+    account's, which without ADMIN writes to what it or one of its teams owns.
     """
 
     login: str
     permissions: frozenset[Permission] = frozenset()
     workload: str = ""
+    has_account: bool = False

@@ -30,6 +30,7 @@ ERROR_CODES: dict[str, str] = {
     "no-such-path": "Nothing answers at this path.",
     "no-such-page": "The web UI has no page at this address.",
     "method-not-allowed": "The path does not know the method; `Allow` names those it knows.",
+    "not-owner": "The deployment is somebody else's; the sentence names its owner.",
     "csrf": "A call with the session's cookie came without the session's CSRF token.",
     "login-code": "A one-time sign-in address was used already, or has expired.",
     "sign-in-state": "A browser came back from a sign-in that it had not begun, or not lately.",

@@ -5,23 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from serai.domain.errors import Unauthenticated
+from serai.domain.accounts import Role, describe_owner
+from serai.domain.errors import Forbidden, Unauthenticated
 from serai.plugin import Credentials, Identity, Permission, hookimpl
 from serai.store import tokens
+from serai.store.accounts import find_account
 from serai.store.database import Database
+from serai.store.teams import find_owner, owners_of
 
 PREFIX = "serai_"
-_IMPLIED = {
+IMPLIED = {
     Permission.ADMIN: frozenset({Permission.ADMIN, Permission.WRITE, Permission.READ, Permission.FETCH}),
     Permission.WRITE: frozenset({Permission.WRITE, Permission.READ, Permission.FETCH}),
     Permission.READ: frozenset({Permission.READ}),
     Permission.FETCH: frozenset({Permission.FETCH}),
     Permission.GATEWAY: frozenset({Permission.GATEWAY}),
 }
+# The most that a token of an account may do. An administrator may run gateways, who is in no other way above them.
+CEILING = {
+    Role.ADMINISTRATOR: frozenset(Permission),
+    Role.MEMBER: IMPLIED[Permission.WRITE],
+    Role.VIEWER: IMPLIED[Permission.READ],
+}
 
 
 class TokenAuthentication:
-    """Knows the tokens of the store. ADMIN includes WRITE, and WRITE includes READ and FETCH; GATEWAY stands alone."""
+    """Knows the tokens of the store. ADMIN includes WRITE, and WRITE includes READ and FETCH; GATEWAY stands alone.
+
+    A token of an account has the lesser of its own scope and the account's role of the moment, and writes to what the
+    account or one of its teams owns, or what is not there yet. A token whose login has no account is one that an
+    administrator made for a program: its scope is all there is to say.
+    """
 
     def __init__(self, db: Database, clock: Callable[[], datetime]) -> None:
         self._db = db
@@ -32,14 +46,45 @@ class TokenAuthentication:
         if not credentials.token.startswith(PREFIX):
             return None
         now = self._clock()
-        token = tokens.find_token(self._db, credentials.token, now)
+        with self._db.read():  # one state: an account that goes takes its tokens along
+            token = tokens.find_token(self._db, credentials.token, now)
+            account = find_account(self._db, token.login) if token else None
         if token is None:
             raise Unauthenticated("this token is not known, has been revoked or has expired; sign in again")
+        if account is not None and account.is_disabled:
+            raise Unauthenticated(f"the account {account.login!r} is disabled; ask an administrator")
         tokens.touch_token(self._db, token.id, now)
-        return Identity(token.login, token.permissions)
+        if account is None:
+            return Identity(token.login, token.permissions)
+        return Identity(token.login, expand(token.permissions) & CEILING[account.role], has_account=True)
 
     @hookimpl
     def serai_authorize(self, identity: Identity, permission: Permission, deployment: str | None) -> bool | None:
-        """Say yes to what the identity carries itself, and leave the rest to other plugins."""
-        has = any(permission in _IMPLIED[own] for own in identity.permissions)
-        return True if has else None
+        """Say yes to what the identity carries itself, where it may write at all; leave the rest to other plugins.
+
+        Raise Forbidden where somebody else owns the deployment.
+        """
+        can = expand(identity.permissions)
+        if permission not in can:
+            return None
+        if permission is Permission.WRITE and deployment is not None and Permission.ADMIN not in can:
+            self._check_owner(identity, deployment)
+        return True
+
+    def _check_owner(self, identity: Identity, deployment: str) -> None:
+        with self._db.read():
+            if not identity.has_account and find_account(self._db, identity.login) is None:
+                return
+            owner = find_owner(self._db, deployment)
+            if owner is None or owner in owners_of(self._db, identity.login):
+                return
+        raise Forbidden(
+            f"{deployment} belongs to {describe_owner(owner)}, and {identity.login} may look at it alone; ask"
+            f" {describe_owner(owner)} or an administrator to do it, or to give it to a team of yours",
+            "not-owner",
+        )
+
+
+def expand(permissions: frozenset[Permission]) -> frozenset[Permission]:
+    """Return permissions with what they include."""
+    return frozenset().union(*(IMPLIED[own] for own in permissions))

@@ -69,9 +69,15 @@ class SigninPages:
     def open_session(self, identity: Identity, made_from: int, target: str = "") -> Response:
         """Sign the browser in and send it to `target`, a page of ours, "" for the one that it asked for."""
         now = self._core.clock()
-        self._sweep()
+        tokens.prune_sessions(self._core.db, now)
         _, plaintext = tokens.create_token(
-            self._core.db, SESSION_NAME, identity.login, identity.permissions, now, now + LIFETIME
+            self._core.db,
+            SESSION_NAME,
+            identity.login,
+            identity.permissions,
+            now,
+            now + LIFETIME,
+            tokens.TokenKind.SESSION,
         )
         response = flask.redirect(target or read_next())
         response.set_cookie(
@@ -83,13 +89,6 @@ class SigninPages:
             secure=flask.request.is_secure,
         )
         return response
-
-    def _sweep(self) -> None:
-        """Forget sessions that ended by themselves."""
-        now = self._core.clock()
-        for token in tokens.list_tokens(self._core.db):
-            if token.name == SESSION_NAME and token.expires_at is not None and token.expires_at < now:
-                self._revoke(token.id)
 
     def _revoke(self, token_id: int) -> None:
         try:
