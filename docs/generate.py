@@ -11,6 +11,8 @@ from typing import Any
 from serai.cli.reference import make_reference as make_cli_page
 from serai.config import Configuration
 from serai.domain.reasons import CATALOGUE
+from serai.domain.traffic import Rate
+from serai.domain.traffic_text import dump_rate
 from serai.plugin.reference import make_hooks_page
 from serai.web.reference import make_errors_page, make_rest_page
 
@@ -100,6 +102,8 @@ def _default(name: str) -> str:
     value = getattr(Configuration(), name)
     if isinstance(value, tuple):
         value = ", ".join(value)
+    if isinstance(value, Rate):
+        value = dump_rate(value)
     return f"`{value}`" if str(value) else ""
 
 

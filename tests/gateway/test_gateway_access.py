@@ -131,12 +131,12 @@ def test_a_refused_request_uses_neither_limit_up() -> None:
 def test_wrong_keys_are_counted_by_client() -> None:
     rates = Rates()
     for _ in range(WRONG_KEYS.count):
-        rates.punish("1.1.1.1", 0.0)
+        rates.punish("1.1.1.1", WRONG_KEYS, 0.0)
     with pytest.raises(Problem) as refused:
-        rates.punish("1.1.1.1", 0.0)
+        rates.punish("1.1.1.1", WRONG_KEYS, 0.0)
     assert refused.value.status == 429
-    rates.punish("1.1.1.2", 0.0)
-    rates.punish("1.1.1.1", 2.0 * WRONG_KEYS.per_s)
+    rates.punish("1.1.1.2", WRONG_KEYS, 0.0)
+    rates.punish("1.1.1.1", WRONG_KEYS, 2.0 * WRONG_KEYS.per_s)
 
 
 @pytest.mark.parametrize(

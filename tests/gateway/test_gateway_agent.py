@@ -21,6 +21,7 @@ from aiohttp import web
 from serai.domain.deployment import Access
 from serai.domain.errors import Conflict
 from serai.domain.routes import Grant, Route
+from serai.domain.traffic import Rate
 from serai.domain.window import Clock
 from serai.gateway.agent import Agent
 from serai.gateway.config import GatewayConfig
@@ -392,3 +393,12 @@ async def test_keys_go_out_of_date_without_the_server_and_over_restarts(tmp_path
 )
 def test_how_long_keys_last(rule: TrustRule, silence_s: float, trusting: bool) -> None:
     assert rule.is_trusting(1000.0, 1000.0 + silence_s) is trusting
+
+
+@pytest.mark.parametrize(("rate", "statuses"), [(Rate(3, 60), [401] * 3 + [429] * 2), (None, [401] * 25)])
+@in_loop
+async def test_how_many_wrong_keys_is_a_setting(rate: Rate | None, statuses: list[int], tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.gateway(wrong_keys=rate) as agent:
+        await w.control.publish(replace(w.route, access=Access.KEYS))
+        await until_status(agent, 401)
+        assert [await call(agent, key=f"wrong{number}") for number in range(len(statuses))] == statuses

@@ -96,6 +96,7 @@ def gateway(
         tls_host=configuration.gateway_tls_host or configuration.gateway_host,
         tls_port=configuration.gateway_tls_port,
         keys=TrustRule(configuration.gateway_keys_last, configuration.gateway_keys_then),
+        wrong_keys=configuration.gateway_wrong_keys,
     )
     try:
         run(config)

@@ -11,6 +11,8 @@ from typing import Any
 from serai.domain.errors import Invalid
 from serai.domain.fields import check_known, read_bool, read_int, read_text, read_texts
 from serai.domain.quantity import parse_bytes, parse_duration
+from serai.domain.traffic import Rate
+from serai.domain.traffic_text import read_rate
 
 ENV_PREFIX = "SERAI_"
 # Environment variables of clients, and of models, that share the prefix.
@@ -49,6 +51,11 @@ class Configuration:
     )
     gateway_keys_then: str = _setting(
         "keep", "What it does then: keep on, or refuse requests that need a key (503).", "keys_then"
+    )
+    gateway_wrong_keys: Rate | None = _setting(
+        Rate(20, 10),
+        "How many wrong keys a client address may send before they are answered 429; 0 is no limit.",
+        "rate",
     )
     domain: str = _setting("localhost", "Requests to the host <deployment>.<domain> are routed by host.")
     database: str = _setting("", "sqlite:///path or postgresql://...; by default a file in the data folder.")
@@ -181,5 +188,6 @@ _READERS = {
     "level": _read_level,
     "engine": _read_engine,
     "keys_then": _read_keys_then,
+    "rate": read_rate,
     "bool": read_bool,
 }

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from serai.domain.deployment import Access
+from serai.domain.traffic import Rate
 
 from .exchange import Exchange
 from .keys import WrongKey, check_admitted, check_key, find_key, make_outdated
@@ -16,8 +17,9 @@ from .targets import Target, Targets
 class Admission:
     """`is_trusting` is whether the table's keys may still be gone by. One loop."""
 
-    def __init__(self, targets: Targets) -> None:
+    def __init__(self, targets: Targets, wrong_keys: Rate | None) -> None:
         self._targets = targets
+        self._wrong_keys = wrong_keys
         self._loop = asyncio.get_running_loop()
         self._rates = Rates()
         self.is_trusting = True
@@ -36,7 +38,8 @@ class Admission:
             try:
                 grant = check_key(key, route, target.grants, time.time(), self._targets.is_key_known)
             except WrongKey:
-                self._rates.punish(group_client(exchange.peer), self._loop.time())
+                if self._wrong_keys is not None:
+                    self._rates.punish(group_client(exchange.peer), self._wrong_keys, self._loop.time())
                 raise
             exchange.key_id = grant.key_id
 

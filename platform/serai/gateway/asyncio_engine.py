@@ -7,11 +7,13 @@ import ssl
 from dataclasses import replace
 
 from serai.domain.routes import RouteTable
+from serai.domain.traffic import Rate
 
 from .carrier import Carrier
 from .certificate import Certificate, make_context, present
 from .engine import Engine, Health, Keep, TlsPlace
 from .entrance import Entrance
+from .rates import WRONG_KEYS
 from .waker import Wake
 
 _BACKLOG = 1024
@@ -33,10 +35,11 @@ class AsyncioEngine(Engine):
         hold_limit: int = 1000,
         tls: TlsPlace | None = None,
         wake: Wake | None = None,
+        wrong_keys: Rate | None = WRONG_KEYS,
     ) -> None:
         self._host, self._port, self._tls = host, port, tls
         self._context: ssl.SSLContext | None = None
-        self._carrier = Carrier(keep, health, hold_limit, wake)
+        self._carrier = Carrier(keep, health, hold_limit, wake, wrong_keys)
         self._listener = self._carrier.make_listener(Entrance(domain))
         self._servers: list[asyncio.Server] = []
 

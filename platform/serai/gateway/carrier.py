@@ -8,6 +8,7 @@ import json
 from aiohttp import web
 
 from serai.domain.routes import RouteTable
+from serai.domain.traffic import Rate
 
 from .dispatch import Dispatcher
 from .engine import Health, Keep
@@ -25,10 +26,12 @@ _CUT_S = 0.5
 class Carrier:
     """Takes connections by the listeners that it makes. Use it from one running loop."""
 
-    def __init__(self, keep: Keep, health: Health, hold_limit: int, wake: Wake | None = None) -> None:
+    def __init__(
+        self, keep: Keep, health: Health, hold_limit: int, wake: Wake | None = None, wrong_keys: Rate | None = None
+    ) -> None:
         self._health = health
         self._targets = Targets()
-        self._dispatcher = Dispatcher(self._targets, hold_limit, wake)
+        self._dispatcher = Dispatcher(self._targets, hold_limit, wake, wrong_keys)
         self._proxy = Proxy(self._targets, keep, self._dispatcher)
         self._listeners: list[Listener] = []
 

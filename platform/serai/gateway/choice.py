@@ -67,9 +67,16 @@ def make_engine(
     """Return the chosen engine for the address and folder of `config`."""
     place = (config.host, config.port, config.domain)
     if choice.program is None:
-        return AsyncioEngine(*place, journal.append, health, config.hold_limit, tls, wake)
+        return AsyncioEngine(*place, journal.append, health, config.hold_limit, tls, wake, config.wrong_keys)
     folder = config.data / "haproxy"
     place_of_work = (folder, choice.program, config.hold_limit)
     return HaproxyEngine(
-        *place, journal.append, health, *place_of_work, keep_all=journal.append_all, tls=tls, wake=wake
+        *place,
+        journal.append,
+        health,
+        *place_of_work,
+        keep_all=journal.append_all,
+        tls=tls,
+        wake=wake,
+        wrong_keys=config.wrong_keys,
     )

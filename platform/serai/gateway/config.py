@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from serai.domain.traffic import Rate
+
 from .certificate import CertificateFiles
+from .rates import WRONG_KEYS
 from .trust import TrustRule
 
 
@@ -17,7 +20,7 @@ class GatewayConfig:
     and the token be replaced. `port` 0 takes a free one. `domain` "" routes by path only. `hold_limit` is per
     deployment; `spool_limit_bytes` bounds the figures kept while the server is away. `engine` is the name of
     one, or `auto`. With `tls`, callers come in by TLS at `tls_host` and `tls_port`, too. `keys` is how
-    long keys are gone by without the server.
+    long keys are gone by without the server, `wrong_keys` how many wrong ones a client may send (None: any number).
     """
 
     server: str | Path
@@ -35,3 +38,4 @@ class GatewayConfig:
     tls_host: str = "127.0.0.1"
     tls_port: int = 8443
     keys: TrustRule = TrustRule()
+    wrong_keys: Rate | None = WRONG_KEYS

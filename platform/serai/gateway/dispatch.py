@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 
 from serai.domain.routes import Endpoint, Route
+from serai.domain.traffic import Rate
 
 from .admission import Admission
 from .balance import Loads, choose_endpoint
@@ -44,11 +45,13 @@ _REPEATS = 3
 class Dispatcher:
     """Gives requests to replicas. `holds`, `loads` and `pool` are what it knows of them."""
 
-    def __init__(self, targets: Targets, hold_limit: int, wake: Wake | None = None) -> None:
+    def __init__(
+        self, targets: Targets, hold_limit: int, wake: Wake | None = None, wrong_keys: Rate | None = None
+    ) -> None:
         self._targets = targets
         self._random = random.Random()  # noqa: S311 - breaks ties, no secret
         self._loop = asyncio.get_running_loop()
-        self.admission = Admission(targets)
+        self.admission = Admission(targets, wrong_keys)
         self.holds = Holds(hold_limit)
         self.turns = Turns()
         self.loads = Loads()

@@ -15,7 +15,7 @@ from serai.domain.traffic import Limits, Rate
 
 from .problems import Problem
 
-# Of one client address, whatever it calls: further wrong keys are answered 429.
+# Of one client address, whatever it calls, unless the gateway is told another.
 WRONG_KEYS = Rate(20, 10)
 # What is known of so many keys and clients at once; who was quiet for longest is forgotten first.
 _MOST = 100_000
@@ -89,12 +89,12 @@ class Rates:
         for name, rate, _ in named:
             self.count(name, rate, now)
 
-    def punish(self, client: str, now: float) -> None:
-        """Count a wrong key; raise Problem 429 where the client has sent too many."""
+    def punish(self, client: str, rate: Rate, now: float) -> None:
+        """Count a wrong key; raise Problem 429 where the client has sent more than `rate`."""
         name = ("wrong", client)
-        if wait_s := self.wait_s(name, WRONG_KEYS, now):
-            raise make_too_many_wrong(wait_s)
-        self.count(name, WRONG_KEYS, now)
+        if wait_s := self.wait_s(name, rate, now):
+            raise _refuse(describe_wrong(rate), wait_s)
+        self.count(name, rate, now)
 
 
 def group_client(address: str) -> str:
@@ -114,14 +114,11 @@ def make_rate_limited(rate: Rate, limit: str, wait_s: float) -> Problem:
     return _refuse(f"{detail}; send it again later", wait_s)
 
 
-def make_too_many_wrong(wait_s: float) -> Problem:
-    return _refuse(WRONG_SENTENCE, wait_s)
-
-
-WRONG_SENTENCE = (
-    f"more than {WRONG_KEYS.count} wrong keys came from this client address within {WRONG_KEYS.per_s} s; "
-    "valid keys are taken, wrong ones are not looked at for a while"
-)
+def describe_wrong(rate: Rate) -> str:
+    return (
+        f"{rate.count} wrong keys came from this client address within {rate.per_s} s; "
+        "valid keys are taken, others are answered so until fewer come (gateway_wrong_keys)"
+    )
 
 
 def _refuse(detail: str, wait_s: float) -> Problem:

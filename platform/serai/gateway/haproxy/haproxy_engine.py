@@ -10,9 +10,11 @@ from pathlib import Path
 
 from serai.domain.deployment import Access
 from serai.domain.routes import Route, RouteTable
+from serai.domain.traffic import Rate
 from serai.gateway.carrier import Carrier
 from serai.gateway.certificate import Certificate
 from serai.gateway.engine import Engine, Health, Keep, KeepAll, TlsPlace
+from serai.gateway.rates import WRONG_KEYS
 from serai.gateway.record import RequestRecord
 from serai.gateway.waker import Wake
 
@@ -57,19 +59,22 @@ class HaproxyEngine(Engine):
         keep_all: KeepAll | None = None,
         tls: TlsPlace | None = None,
         wake: Wake | None = None,
+        wrong_keys: Rate | None = WRONG_KEYS,
     ) -> None:
         self._host, self._port, self._domain = host, port, domain
         self._keep = keep
         self._tls = tls
         self._folder = RunFolder(folder)
-        self._carrier = Carrier(keep, health, hold_limit, wake)
+        self._carrier = Carrier(keep, health, hold_limit, wake, wrong_keys)
         self._ledger = Ledger(folder / "ledger")
         self._records = Records(keep_all or self._keep_each, self._ledger)
         self._backstage = Backstage(self._folder, self._carrier, self._records, domain)
         self._runtime = Runtime(self._folder.socket(ADMIN_SOCKET))
         self._wanted = Wanted(Slots(0))
         self._accounts = Accounts(self._runtime, self._records, self._ledger, keep)
-        self._supervision = Supervision(program, self._folder, self._runtime, self._wanted, self._accounts.begin)
+        self._supervision = Supervision(
+            program, self._folder, self._runtime, self._wanted, self._accounts.begin, wrong_keys
+        )
         self._table = RouteTable(0, {})
         self._tasks: list[asyncio.Task[None]] = []
         self._native = 0

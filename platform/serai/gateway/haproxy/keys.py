@@ -5,6 +5,8 @@ What a row says of access is one letter: `p` public, `k` keys, `x` keys, which m
 
 from __future__ import annotations
 
+from serai.domain.traffic import Rate
+
 from .names import HANDED
 from .plan import GRANTS, KEYS
 from .problem_text import make_return
@@ -21,7 +23,7 @@ def hand_over_two_keys() -> list[str]:
     return [f"http-request set-var(txn.be) str({HANDED}) if {_NAMED} {{ var(txn.names) -m reg {several} }}"]
 
 
-def check_key() -> list[str]:
+def check_key(wrong_keys: Rate | None) -> list[str]:
     """Let a request pass whose key is granted, and is valid still; look-ups tell nothing about keys by their time."""
     keyed = "{ var(txn.access) -m str k x }"
     challenge = {"WWW-Authenticate": 'Bearer realm="serai"'}
@@ -40,7 +42,7 @@ def check_key() -> list[str]:
             "the key is valid but not for this deployment; ask its owner for access",
             f"if {keyed} !{{ var(txn.grant) -m found }} {{ var(txn.ends) -m found }} {fresh}",
         ),
-        *count_wrong_keys(),
+        *count_wrong_keys(wrong_keys),
         make_return(
             401,
             "unauthenticated",

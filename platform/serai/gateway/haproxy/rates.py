@@ -5,7 +5,8 @@ Deployments without limits pay for one look at their row.
 
 from __future__ import annotations
 
-from serai.gateway.rates import WRONG_KEYS, WRONG_SENTENCE
+from serai.domain.traffic import Rate
+from serai.gateway.rates import describe_wrong
 
 from .problem_text import make_return
 from .rows import WINDOWS_S
@@ -18,7 +19,7 @@ _ROW = "var(txn.row),field({},:)"
 _SIZE, _NAME_BYTES = "100k", 160
 
 
-def make_tables() -> list[tuple[str, list[str]]]:
+def make_tables(wrong_keys: Rate | None) -> list[tuple[str, list[str]]]:
     """Return the sections that hold the counts."""
     windows = [(_table(per_s), f"string len {_NAME_BYTES}", per_s) for per_s in WINDOWS_S]
     return [
@@ -26,18 +27,20 @@ def make_tables() -> list[tuple[str, list[str]]]:
             f"backend {name} from base",
             [f"stick-table type {kind} size {_SIZE} expire {2 * per_s + 1}s store gpc0,gpc0_rate({per_s}s)"],
         )
-        for name, kind, per_s in [*windows, (_WRONG, "ipv6", WRONG_KEYS.per_s)]
+        for name, kind, per_s in (*windows, *([(_WRONG, "ipv6", wrong_keys.per_s)] if wrong_keys else []))
     ]
 
 
-def count_wrong_keys() -> list[str]:
+def count_wrong_keys(rate: Rate | None) -> list[str]:
     """Refuse a client that has sent many wrong keys one more try; go between the look-up and the refusal of the key."""
+    if rate is None:
+        return []
     is_wrong = "{ var(txn.hash) -m found } !{ var(txn.kid) -m found }"
-    wait = {"Retry-After": str(WRONG_KEYS.per_s)}
+    wait = {"Retry-After": str(rate.per_s)}
     return [
         f"http-request track-sc2 {CLIENT} table {_WRONG} if {is_wrong}",
         make_return(
-            429, "rate-limited", WRONG_SENTENCE, f"if {is_wrong} {{ sc2_gpc0_rate ge {WRONG_KEYS.count} }}", wait
+            429, "rate-limited", describe_wrong(rate), f"if {is_wrong} {{ sc2_gpc0_rate ge {rate.count} }}", wait
         ),
         f"http-request sc-inc-gpc0(2) if {is_wrong}",
     ]

@@ -14,6 +14,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from serai.domain.traffic import Rate
+from serai.gateway.rates import WRONG_KEYS
+
 from .keys import check_key, hand_over_two_keys
 from .names import HANDED, RESCUE, slot_name
 from .plan import server_line
@@ -38,6 +41,7 @@ class Plan:
     slots: int
     threads: int
     tls: tuple[str, int] | None = None
+    wrong_keys: Rate | None = WRONG_KEYS
 
     @property
     def digest(self) -> str:
@@ -61,8 +65,8 @@ def _render(plan: Plan, digest: str, servers: Mapping[str, Server]) -> str:
         ("defaults base", _base()),
         (f"frontend {FRONTEND} from base", _frontend(plan)),
         (f"backend {HANDED} from base", _handed()),
-        *make_tables(),
-        ("defaults slot from base", _slot()),
+        *make_tables(plan.wrong_keys),
+        ("defaults slot from base", _slot(plan.wrong_keys)),
         *((f"backend {name} from slot", _backend(by_slot.get(name, []))) for name in map(slot_name, range(plan.slots))),
     ]
     return "\n".join(f"{title}\n" + "".join(f"  {line}\n" for line in lines) for title, lines in sections)
@@ -167,8 +171,8 @@ def _handed() -> list[str]:
     ]
 
 
-def _slot() -> list[str]:
-    return ["balance leastconn", *identify(), *check_key(), *rewrite(), *keep_rates(), *answer()]
+def _slot(wrong_keys: Rate | None) -> list[str]:
+    return ["balance leastconn", *identify(), *check_key(wrong_keys), *rewrite(), *keep_rates(), *answer()]
 
 
 def _backend(servers: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from serai.domain.errors import Invalid
+from serai.domain.traffic import Rate
 
 from .folder import MASTER_SOCKET, RunFolder
 from .master import HaproxyFailure, Master, claim_port
@@ -37,6 +38,7 @@ class Supervision:
         runtime: Runtime,
         wanted: Wanted,
         began: Callable[[], Awaitable[None]],
+        wrong_keys: Rate | None,
     ) -> None:
         self._began = began
         self._program = program
@@ -45,7 +47,7 @@ class Supervision:
         self._wanted = wanted
         self.steering = Steering(runtime, wanted)
         self.master = Master(program.path, folder)
-        self.plan = Plan("", 0, "", 0, count_threads())
+        self.plan = Plan("", 0, "", 0, count_threads(), wrong_keys=wrong_keys)
         self._old_replicas: set[str] = set()
 
     @property
@@ -65,7 +67,7 @@ class Supervision:
         slots, old_port = note.get("slots"), note.get("port")
         if isinstance(slots, int) and isinstance(old_port, int):
             place = (tls[0], tls[1] or _number(note.get("tls_port"))) if tls else None
-            self.plan = Plan(host, port or old_port, domain, slots, self.plan.threads, place)
+            self.plan = replace(self.plan, host=host, port=port or old_port, domain=domain, slots=slots, tls=place)
             if await self._is_as_planned():
                 self._wanted.slots.grow(slots)
                 return True
@@ -79,7 +81,8 @@ class Supervision:
         """Plan to listen at an address, 0: a free port. OSError where it is taken."""
         self._wanted.slots.grow(slots)
         place = (tls[0], claim_port(*tls)) if tls else None
-        self.plan = Plan(host, claim_port(host, port), domain, self._wanted.slots.count, self.plan.threads, place)
+        port = claim_port(host, port)
+        self.plan = replace(self.plan, host=host, port=port, domain=domain, slots=self._wanted.slots.count, tls=place)
 
     async def launch(self) -> None:
         """Start HAProxy as planned, with all that is wanted. HaproxyFailure where it does not run."""
