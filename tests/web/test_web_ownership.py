@@ -95,3 +95,18 @@ def test_disabled_and_deleted_accounts_are_refused_at_once(installation: Install
     deployments.delete_deployment(db, "viewers", now, "root")
     accounts.delete_account(db, "eve", now, "root")
     assert ask(installation, tokens["eve"], "/whoami")[0] == 401
+
+
+def test_an_administrator_disables_changes_and_deletes_accounts(
+    installation: Installation, tokens: dict[str, str]
+) -> None:
+    client, root = installation.app.test_client(), {"Authorization": f"Bearer {tokens['root']}"}
+    assert [user["login"] for user in client.get(f"{API}/users", headers=root).get_json()] == sorted(ROLES)
+    assert ask(installation, tokens["ann"], "/users")[0] == 403
+    after = client.patch(f"{API}/users/ann", headers=root, json={"role": "viewer", "name": "Ann"}).get_json()
+    assert (after["role"], after["name"], after["disabled"]) == ("viewer", "Ann", False)
+    assert client.patch(f"{API}/users/ann", headers=root, json={"disabled": True}).status_code == 200
+    assert ask(installation, tokens["ann"], "/whoami")[0] == 401
+    refusal = client.delete(f"{API}/users/ann", headers=root)
+    assert (refusal.status_code, refusal.get_json()["code"]) == (409, "account-owns")
+    assert client.get(f"{API}/users/zoe", headers=root).status_code == 404

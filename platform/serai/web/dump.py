@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from serai.domain.accounts import Account
 from serai.domain.capacity import GpuTotals, find_gpu_state, total_gpus
 from serai.domain.deployment import Deployment, Event, Progress, Version
 from serai.domain.keys import Key, KeySecret
@@ -220,6 +221,19 @@ def dump_token(token: Token) -> JsonObject:
         "created_at": dump_instant(token.created_at),
         "expires_at": dump_instant(token.expires_at) if token.expires_at else None,
         "last_used_at": dump_instant(token.last_used_at) if token.last_used_at else None,
+    }
+
+
+def dump_account(account: Account) -> JsonObject:
+    return {
+        "login": account.login,
+        "name": account.name,
+        "email": account.email,
+        "role": account.role.value,
+        "disabled": account.is_disabled,
+        "provider": account.provider,
+        "created_at": dump_instant(account.created_at),
+        "last_sign_in_at": dump_instant(account.last_sign_in_at) if account.last_sign_in_at else None,
     }
 
 

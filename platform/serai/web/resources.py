@@ -16,6 +16,7 @@ from .api import (
     routes,
     telemetry,
     tokens,
+    users,
     versions,
     whoami,
 )
@@ -31,6 +32,7 @@ RESOURCES: tuple[Resource, ...] = (
     events.resource,
     keys.resource,
     tokens.resource,
+    users.resource,
     capacity.resource,
     plugins.resource,
     whoami.resource,

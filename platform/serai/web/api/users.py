@@ -1,0 +1,56 @@
+"""Accounts of people who sign in, for administrators."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from serai.domain.accounts import Account
+from serai.plugin.identity import Permission
+from serai.store import accounts
+from serai.web.dump import dump_account
+from serai.web.endpoint import Answer, Call, Resource
+from serai.web.shapes.users import LoginPath, UserAnswer, UserChangeBody, UsersAnswer
+
+resource = Resource("users", "Accounts of people who sign in, with their roles. For administrators.")
+_RULE = "/users/<login>"
+
+
+@resource.on("GET", "/users", Permission.ADMIN, {200: UsersAnswer})
+def list_users(call: Call) -> Answer:
+    """List the accounts, disabled ones too."""
+    return Answer([dump_account(account) for account in accounts.list_accounts(call.core.db)])
+
+
+@resource.on("GET", _RULE, Permission.ADMIN, {200: UserAnswer}, refuses=(404,))
+def read_user(call: Call, path: LoginPath) -> Answer:
+    """Read an account."""
+    return Answer(dump_account(accounts.get_account(call.core.db, path.login)))
+
+
+@resource.on("PATCH", _RULE, Permission.ADMIN, {200: UserAnswer}, refuses=(404,), takes=UserChangeBody)
+def change_user(call: Call, path: LoginPath, body: UserChangeBody) -> Answer:
+    """Change an account's name, role or state. It holds with the next request of every token and session."""
+    db = call.core.db
+    with db.write():
+        wanted = _apply(accounts.get_account(db, path.login), body)
+        after = accounts.change_account(db, wanted, call.core.clock(), call.caller.login)
+    call.core.changes.bump("")
+    return Answer(dump_account(after))
+
+
+@resource.on("DELETE", _RULE, Permission.ADMIN, {204: None}, refuses=(404, 409))
+def delete_user(call: Call, path: LoginPath) -> Answer:
+    """Delete an account that owns no deployment, with its tokens and sessions."""
+    accounts.delete_account(call.core.db, path.login, call.core.clock(), call.caller.login)
+    call.core.changes.bump("")
+    return Answer(None, 204)
+
+
+def _apply(account: Account, body: UserChangeBody) -> Account:
+    return replace(
+        account,
+        name=account.name if body.name is None else body.name,
+        email=account.email if body.email is None else body.email,
+        role=account.role if body.role is None else body.role,
+        is_disabled=account.is_disabled if body.disabled is None else body.disabled,
+    )
