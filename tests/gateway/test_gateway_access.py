@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serai.config import load_configuration
 from serai.domain.deployment import Access
+from serai.domain.errors import Invalid
 from serai.domain.routes import Grant, Route
 from serai.domain.traffic import Limits, Rate
 from serai.gateway.keys import WrongKey, check_key, find_key
@@ -152,3 +154,22 @@ def test_wrong_keys_are_counted_by_client() -> None:
 )
 def test_who_is_one_client(address: str, client: str) -> None:
     assert group_client(address) == client
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wrong"),
+    [
+        ("gateway_keys_then", "perhaps", "'perhaps' has to be keep or refuse"),
+        ("gateway_keys_last", "long", "'long' is not a duration"),
+        ("gateway_wrong_keys", "few", "'few' is not a rate; write 100/s"),
+    ],
+)
+def test_settings_that_make_no_sense(name: str, value: str, wrong: str) -> None:
+    with pytest.raises(Invalid, match=f"{name}.*{wrong}"):
+        load_configuration(None, {f"SERAI_{name.upper()}": value})
+
+
+def test_settings_that_make_sense() -> None:
+    names = {"SERAI_GATEWAY_KEYS_THEN": "refuse", "SERAI_GATEWAY_KEYS_LAST": "90m", "SERAI_GATEWAY_WRONG_KEYS": "0"}
+    found = load_configuration(None, names)
+    assert (found.gateway_keys_then, found.gateway_keys_last, found.gateway_wrong_keys) == ("refuse", 5400, None)
