@@ -153,7 +153,7 @@ def read_metadata(answer: Json, settings: OidcSettings) -> Metadata:
     for name, address in {**required, "userinfo_endpoint": answer.get("userinfo_endpoint")}.items():
         is_left_out = address is None and name not in required
         if not is_left_out and not (isinstance(address, str) and is_trusted_address(address)):
-            raise SeraiError(f"the provider's {name} is {address!r}, no address with TLS", "sign-in-unavailable")
+            raise SeraiError(f"The provider's {name} is {address!r}, no address with TLS", "sign-in-unavailable")
     methods = answer.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     posts = isinstance(methods, list) and "client_secret_basic" not in methods and "client_secret_post" in methods
     return Metadata(

@@ -115,11 +115,14 @@ def test_later_sign_ins_bring_the_account_up_to_date_and_keep_its_login(server: 
     assert find_account(server.core.db, "lena.new") is None
 
 
-def test_a_disabled_account_is_refused(server: Stage, provider: Hostile) -> None:
-    sign_in(server, provider)
+def test_a_disabled_account_is_refused_and_its_session_ends(server: Stage, provider: Hostile) -> None:
+    client = server.app.test_client()
+    sign_in(server, provider, client)
+    assert client.get("/").status_code == 200
     account = find_account(server.core.db, "lena")
     assert account
     change_account(server.core.db, replace(account, is_disabled=True), server.clock(), "ada")
+    assert client.get("/").status_code == 302
     assert is_refused(sign_in(server, provider), "is disabled")
 
 
