@@ -44,7 +44,7 @@ class Caller(threading.Thread):
                 refused, self.last_at = 0, began
                 self.was_let.set()
             except urllib.error.HTTPError as error:
-                refused += self.was_let.is_set() and error.code in (401, 403)
+                refused += self.was_let.is_set() and error.code in (401, 403, 429)
                 error.close()
             time.sleep(0.002)
 
