@@ -63,7 +63,7 @@ def test_a_refusal_names_the_owner_and_the_way_out(installation: Installation, t
 
 @pytest.mark.parametrize("login", ["ann", "eve"])
 def test_no_scope_is_wider_than_the_role(installation: Installation, tokens: dict[str, str], login: str) -> None:
-    assert ask(installation, tokens[login], "/tokens")[0] == 403
+    assert ask(installation, tokens[login], "/users")[0] == 403
     assert ask(installation, tokens[login], "/routes")[0] == 403
 
 
@@ -75,8 +75,8 @@ def test_a_token_follows_the_role_and_what_it_is_scoped_to(installation: Install
     accounts.change_account(db, replace(ann, role=Role.VIEWER), now, "root")
     assert ask(installation, tokens["ann"], "/deployments/anns", "PATCH")[0] == 403
     accounts.change_account(db, replace(ann, role=Role.ADMINISTRATOR), now, "root")
-    assert ask(installation, tokens["ann"], "/tokens")[0] == 200
-    assert ask(installation, narrow, "/tokens")[0] == 403
+    assert ask(installation, tokens["ann"], "/users")[0] == 200
+    assert ask(installation, narrow, "/users")[0] == 403
 
 
 def test_leaving_a_team_takes_its_deployments_away(installation: Installation, tokens: dict[str, str]) -> None:
@@ -110,3 +110,28 @@ def test_an_administrator_disables_changes_and_deletes_accounts(
     refusal = client.delete(f"{API}/users/ann", headers=root)
     assert (refusal.status_code, refusal.get_json()["code"]) == (409, "account-owns")
     assert client.get(f"{API}/users/zoe", headers=root).status_code == 404
+
+
+def test_everybody_makes_tokens_of_their_own_within_their_right(
+    installation: Installation, tokens: dict[str, str]
+) -> None:
+    client = installation.app.test_client()
+
+    def make(who: str, **body: object) -> tuple[int, dict[str, object]]:
+        headers = {"Authorization": f"Bearer {tokens[who]}"}
+        answer = client.post(f"{API}/tokens", headers=headers, json={"name": "ci", "permissions": ["read"]} | body)
+        return answer.status_code, answer.get_json()
+
+    status, made = make("ann", permissions=["write"], expires_in="90d")
+    assert (status, made["login"]) == (201, "ann")
+    assert make("ann", permissions=["admin"])[0] == make("ann", permissions=["gateway"])[0] == 403
+    assert make("ann", login="bob")[0] == make("eve")[0] == 403
+    assert make("root", login="bob")[0] == 201
+    anns = {"Authorization": f"Bearer {made['token']}"}
+    assert {token["login"] for token in client.get(f"{API}/tokens", headers=anns).get_json()} == {"ann"}
+    bobs = {"Authorization": f"Bearer {tokens['bob']}"}
+    assert client.delete(f"{API}/tokens/{made['id']}", headers=bobs).status_code == 404
+    assert client.delete(f"{API}/tokens/{made['id']}", headers=anns).status_code == 204
+    assert client.get(f"{API}/whoami", headers=anns).status_code == 401
+    kinds = [event["kind"] for event in client.get(f"{API}/events", headers=bobs).get_json()]
+    assert kinds[0] == "token.revoked" and "token.created" in kinds
