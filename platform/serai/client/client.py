@@ -18,7 +18,7 @@ PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which lines are wanted: `since`, `until` are RFC 3339 or how long ago (`5m`), `grep` a text, `tail` the last N."""
+    """Which lines are wanted: `since` and `until` are RFC 3339 or an age (`5m`), `grep` a text, `tail` the last N."""
 
     replica: str | None = None
     stream: str | None = None
