@@ -12,6 +12,7 @@ from serai.domain.errors import Conflict, Invalid, NotFound, NotSupported
 from serai.domain.manifest import ASK, Manifest
 from serai.domain.names import check_name
 from serai.domain.observation import Fit
+from serai.plugin import Permission
 from serai.reconcile.core import Core
 
 from .forms import see
@@ -89,6 +90,8 @@ class DeployPages:
             return self._render(heading, draft, error=error), 422
 
     def _start(self, manifest: Manifest) -> Response:
+        # The name comes from the form here, so the frame could not ask for it.
+        self._core.plugins.authorize(get_viewer().identity, Permission.WRITE, manifest.name)
         deployed = self._core.lifecycle.deploy(manifest, actor=get_viewer().login)
         note = "deployed" if deployed.created_version else "unchanged"
         number = deployed.view.deployment.active
