@@ -80,6 +80,21 @@ def test_what_is_asked_for_later_is_there_even_if_somebody_is_collecting(stage: 
         assert stage.texts(key)[-1] == f"line {number}"
 
 
+def test_who_has_said_all_is_not_asked_again_for_readers(stage: Stage) -> None:
+    [key] = stage.keys
+    stage.say("line 0")
+    stage.intake.collect(key)
+    stage.intake.leave(key)
+    asked = len(stage.scheduler.calls)
+    stage.intake.freshen(key)
+    assert len(stage.scheduler.calls) == asked
+    stage.say("line 1")  # it lives again
+    stage.intake.collect(key)
+    stage.say("line 2")
+    stage.intake.freshen(key)
+    assert stage.texts(key) == ["line 0", "line 1", "line 2"]
+
+
 def test_a_full_disk_pauses_and_loses_nothing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -149,7 +149,9 @@ def test_until_and_past_replicas(two: Installation) -> None:
     two.tick(4)
     assert replica not in {one.id for one in two.core.cluster.view("m").versions[0].replicas}
     assert texts(caller.get(PATH)) == [f"line {number}" for number in range(6)]
+    asked = len(two.scheduler.calls)
     assert texts(caller.get(f"{PATH}?replica={replica}")) == ["line 0", "line 2", "line 4"]
+    assert len(two.scheduler.calls) == asked  # it is known to be gone
 
 
 def test_logs_are_gone_with_their_version(two: Installation) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from serai.domain.errors import NotFound, NotSupported, SchedulerError, SeraiError
 from serai.domain.log_filter import LogFilter
+from serai.domain.names import parse_workload_id
 from serai.plugin.log_store import KeptLog, LogKey, LogReading, LogStore
 from serai.store import versions
 from serai.store.database import Database
@@ -33,6 +34,8 @@ class LogBook:
         """
         key = LogKey(workload, replica)
         reading = self._store.read(key, wanted, after)  # refuses a cursor before anything is asked
+        if self._is_gone(key) and self._store.cursor(key) is not None:
+            return reading
         try:
             self._intake.freshen(key)
         except (NotFound, NotSupported, SchedulerError):
@@ -54,6 +57,15 @@ class LogBook:
     def prune(self, now: datetime) -> None:
         """Remove what is beyond the limits, and what belongs to no version."""
         self._store.prune(now, self._load_workloads, self._make_is_known())
+
+    def _is_gone(self, key: LogKey) -> bool:
+        """Return whether the scheduler shows no such replica: of many past ones none need be asked for."""
+        name, number = parse_workload_id(key.workload)
+        situation = self._cluster.situation(name)
+        seen = situation.observations.get(number) if situation else None
+        return self._cluster.freshness is Freshness.FRESH and not any(
+            replica.id == key.replica for replica in (seen.replicas if seen else ())
+        )
 
     def _load_workloads(self) -> frozenset[str]:
         return frozenset(version.workload for version in versions.all_versions(self._db))

@@ -24,10 +24,14 @@ _PATIENCE_S = 2.0
 
 @dataclass(slots=True)
 class _Gate:
-    """Lets one at a time collect a replica; `began_at` is when the last one to succeed asked the scheduler."""
+    """Lets one at a time collect a replica; `began_at` is when the last one to succeed asked the scheduler.
+
+    `has_all`: the replica has ended and everything was collected; readers need not ask.
+    """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     began_at: float = float("-inf")
+    has_all: bool = False
 
 
 class LogIntake:
@@ -57,7 +61,7 @@ class LogIntake:
     def freshen(self, key: LogKey) -> None:
         """Store what the scheduler had when this was called, or at the latest after a while what it had before."""
         gate, called_at = self._gate(key), time.monotonic()
-        if not gate.lock.acquire(timeout=_PATIENCE_S):
+        if gate.has_all or not gate.lock.acquire(timeout=_PATIENCE_S):
             return
         try:
             if gate.began_at <= called_at:  # else somebody has asked since
@@ -66,14 +70,13 @@ class LogIntake:
             gate.lock.release()
 
     def leave(self, key: LogKey) -> None:
-        """Forget a replica that has said all; `collect` works all the same."""
-        with self._lock:
-            self._gates.pop(key, None)
+        """Take note that a replica has said all; `collect` works all the same."""
+        self._gate(key).has_all = True
 
     def forget(self, workload: str) -> None:
         """Remove all logs of a workload that is no longer ours."""
         with self._lock:
-            gates = [gate for key, gate in self._gates.items() if key.workload == workload]
+            gates = [self._gates.pop(key) for key in list(self._gates) if key.workload == workload]
         for gate in gates:  # who appends just now has done so when its lock is had; nobody begins to
             if gate.lock.acquire(timeout=_PATIENCE_S):
                 gate.lock.release()
@@ -96,6 +99,7 @@ class LogIntake:
             self._is_failing = False
             log.info("logs are collected again")
         gate.began_at = began_at
+        gate.has_all = gate.has_all and not count
         return count
 
     def _pause(self, error: OSError) -> SeraiError:
