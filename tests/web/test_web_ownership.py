@@ -135,3 +135,17 @@ def test_everybody_makes_tokens_of_their_own_within_their_right(
     assert client.get(f"{API}/whoami", headers=anns).status_code == 401
     kinds = [event["kind"] for event in client.get(f"{API}/events", headers=bobs).get_json()]
     assert kinds[0] == "token.revoked" and "token.created" in kinds
+
+
+def test_a_page_that_names_its_deployment_in_the_form_asks_as_well(
+    installation: Installation, tokens: dict[str, str]
+) -> None:
+    client = installation.app.test_client()
+    client.post("/login", data={"token": tokens["bob"]})
+    page = client.get("/new").get_data(as_text=True)
+    csrf = page.split('name="csrf" content="')[1].split('"')[0]
+    answer = client.post(
+        "/new", data={"csrf": csrf, "source": "image", "name": "anns", "image": "a/b:1", "manifest": "command: x\n"}
+    )
+    assert answer.status_code == 422 and "already" in answer.get_data(as_text=True)
+    assert client.get(f"{API}/deployments/anns").get_json()["versions"] == []
