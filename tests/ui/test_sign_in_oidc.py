@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -268,10 +267,10 @@ def test_a_signature_that_is_not_the_providers_is_refused(
         {"azp": "another"},
         {"iss": "https://another.example"},
         {"iss": None},
-        {"exp": int(time.time()) - 120},
+        {"exp": 1_000_000_000},
         {"exp": None},
-        {"iat": int(time.time()) + 600},
-        {"nbf": int(time.time()) + 600},
+        {"iat": 4_000_000_000},
+        {"nbf": 4_000_000_000},
         {"sub": None},
         {"sub": ""},
         {"sub": "x" * 256},
