@@ -39,6 +39,12 @@ SECTIONS: dict[str, dict[str, str]] = {
         "plugins": "installation:plugins",
     },
     "Try": {"call": "call:call"},
+    "Accounts": {
+        "users": "users:users",
+        "teams": "teams:teams",
+        "owner": "owner:owner",
+        "tokens": "tokens:tokens",
+    },
     "Sign in": {
         "login": "login:login",
         "logout": "login:logout",

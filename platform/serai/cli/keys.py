@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from serai.domain.errors import Conflict, Invalid, NotFound
+from serai.domain.errors import Invalid
 
+from .asking import confirm
+from .numbered import find_number
 from .session import Session, connected
 from .words import clean, format_age, format_local
 
@@ -99,34 +100,20 @@ def revoke(session: Session, key: str, yes: bool) -> None:
     """Revoke a key for good; every gateway refuses it within a second."""
     found = session.client.get_key(_find(session, key))
     if not yes:
-        _confirm(found)
+        confirm(
+            f"Revoke key {found['id']} ({clean(found['name'])}, {found['prefix']}…) for good?", "Nothing was revoked."
+        )
     session.client.revoke_key(found["id"])
     _say(session, found, "is revoked")
 
 
 def _find(session: Session, key: str) -> int:
     """Return the number of the key that has this number or, else, this name."""
-    if key.isascii() and key.isdecimal():
-        return int(key)
-    found = [item["id"] for item in session.client.list_keys() if item["name"] == key]
-    if not found:
-        raise NotFound(f"there is no key named {key!r}; `serai keys ls` lists those there are", "key-not-found")
-    if len(found) > 1:
-        numbers = ", ".join(map(str, found))
-        raise Conflict(f"there are {len(found)} keys named {key!r}: give the number of one of them ({numbers})")
-    return int(found[0])
+    return find_number(key, "key", session.client.list_keys)
 
 
 def _read_lifetime(text: str | None) -> str | None:
     return None if text in {None, NEVER} else text
-
-
-def _confirm(key: Mapping[str, Any]) -> None:
-    if not sys.stdin.isatty():
-        raise Invalid("there is no terminal to ask on; give --yes", "yes")
-    if not click.confirm(f"Revoke key {key['id']} ({clean(key['name'])}, {key['prefix']}…) for good?"):
-        click.echo("Nothing was revoked.", err=True)
-        raise click.exceptions.Exit(1)
 
 
 def _show_secret(session: Session, key: Mapping[str, Any]) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, cast
-from urllib.parse import quote
 
-import httpx
-
+from .accounts import AccountCalls
 from .answers import DeploymentAnswer, EventAnswer, JsonObject, LogLineAnswer, VersionAnswer
-from .transport import READ_TIMEOUT_S, Call, Transport
+from .connection import path_part
+from .transport import READ_TIMEOUT_S, Call
 
 PAGE = 1000
 
@@ -36,7 +34,7 @@ class LogQuery:
 ALL_LINES = LogQuery()
 
 
-class Client:
+class Client(AccountCalls):
     """One server and one caller. May be used by many threads.
 
     Every method raises the SeraiError that the server answered with, or ServerUnavailable once it could not be
@@ -45,30 +43,6 @@ class Client:
         with Client("http://127.0.0.1:8080", token) as client:
             client.change_deployment("digits", {"count": 4})
     """
-
-    def __init__(self, url: str, token: str = "", patience_s: float = 1.0) -> None:
-        self._transport = Transport(url, token, patience_s)
-
-    @property
-    def url(self) -> str:
-        """The server's address, without a slash at its end."""
-        return self._transport.url
-
-    @property
-    def transport(self) -> Transport:
-        """The connection itself, for calls that have no method here."""
-        return self._transport
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._transport.close()
 
     # deployments
 
@@ -104,6 +78,12 @@ class Client:
     def delete_deployment(self, name: str) -> None:
         """Delete it with all its versions. Conflict while one is active."""
         self._send(Call("DELETE", deployment_path(name)))
+
+    def set_owner(self, name: str, owner: str) -> DeploymentAnswer:
+        """Give it to an account, or to a team, `team:<name>`."""
+        return cast(
+            DeploymentAnswer, self._send(Call("PUT", f"{deployment_path(name)}/owner", json={"owner": owner})).json()
+        )
 
     def stop_deployment(self, name: str) -> DeploymentAnswer:
         """Stop whatever it runs."""
@@ -170,16 +150,6 @@ class Client:
     def list_plugins(self) -> list[JsonObject]:
         return cast(list[JsonObject], self._get_list("/plugins"))
 
-    def list_tokens(self) -> list[JsonObject]:
-        return cast(list[JsonObject], self._get_list("/tokens"))
-
-    def create_token(self, values: Mapping[str, Any]) -> JsonObject:
-        """Return the new token with its plain text, which is never shown again."""
-        return cast(JsonObject, self._send(Call("POST", "/tokens", json=dict(values), idempotent=False)).json())
-
-    def revoke_token(self, token_id: int) -> None:
-        self._send(Call("DELETE", f"/tokens/{token_id}"))
-
     # keys
 
     def list_keys(self, deployment: str | None = None) -> list[JsonObject]:
@@ -229,19 +199,9 @@ class Client:
         value = str(response.headers.get("x-serai-index", ""))
         return response.json(), int(value) if value.isdecimal() else 0
 
-    def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
-        return self._send(Call("GET", path, params=params or {})).json()
-
-    def _get_list(self, path: str, params: Mapping[str, Any] | None = None) -> Sequence[Any]:
-        value = self._get(path, params)
-        return cast(Sequence[Any], value)
-
-    def _send(self, call: Call) -> httpx.Response:
-        return self._transport.send(call)
-
 
 def deployment_path(name: str) -> str:
-    return f"/deployments/{_part(name)}"
+    return f"/deployments/{path_part(name)}"
 
 
 def version_path(name: str, number: int) -> str:
@@ -250,8 +210,3 @@ def version_path(name: str, number: int) -> str:
 
 def bundle_path(digest: str) -> str:
     return f"/bundles/{digest}"
-
-
-def _part(text: str) -> str:
-    """Return `text` as one part of a path, whatever it holds."""
-    return quote(text, safe="") or "-"
