@@ -68,8 +68,10 @@ def test_answers_are_what_their_shape_says_and_nothing_more(installation: Instal
     installation.deploy(replicas=2, resources={"gpu": 1})
     installation.caller().post("/tokens", {"name": "x", "permissions": ["read"]})
     installation.caller().post("/keys", {"name": "x"})
+    installation.caller().post("/users", {"login": "x"})
+    installation.caller().put("/teams/m", {"members": ["x"]})
     installation.say("m", 1, "a line")
-    path = re.sub(r"<int:\w+>", "1", endpoint.rule).replace("<name>", "m")
+    path = re.sub(r"<int:\w+>", "1", endpoint.rule).replace("<name>", "m").replace("<login>", "x")
     who = "gateway" if endpoint.needs == "gateway" else "admin"
     client = installation.app.test_client()
     answer = client.get(path, headers=installation.caller(who).headers)

@@ -70,6 +70,16 @@ class CapacityExceeded(SeraiError):
         self.retry_after_s = retry_after_s
 
 
+class TooManyTries(SeraiError):
+    """Refused whatever was tried; another try is looked at after `retry_after_s` seconds."""
+
+    default_code = "too-many-tries"
+
+    def __init__(self, message: str, code: str | None = None, retry_after_s: float = 60.0) -> None:
+        super().__init__(message, code)
+        self.retry_after_s = retry_after_s
+
+
 class WakeTimeout(SeraiError):
     default_code = "wake-timeout"
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
+from serai.domain.accounts import team_of
 from serai.domain.deployment import Deployment
 from serai.domain.errors import Forbidden, Invalid, NotFound, NotSupported
 from serai.domain.keys import Key, KeyWish
@@ -18,6 +19,7 @@ from serai.plugin.identity import Identity, Permission
 from serai.plugin.key_store import KeyStore
 from serai.store import deployments, events
 from serai.store.database import Database
+from serai.store.teams import check_owner, owners_of
 
 from .changes import Changes
 from .cluster import Cluster
@@ -74,8 +76,9 @@ class Keys:
         return self._kept is not None
 
     def list_keys(self, caller: Identity, deployment: str | None = None) -> list[Key]:
-        """Return the caller's keys, an administrator's being all; with `deployment`, those that open it."""
-        found = [key for key in self._store.list_keys() if self._is_theirs(caller, key)]
+        """Return the caller's keys and its teams', an administrator's being all; those that open `deployment`."""
+        owners = None if self._is_administrator(caller) else owners_of(self._db, caller.login)
+        found = [key for key in self._store.list_keys() if owners is None or key.owner in owners]
         if deployment is None:
             return found
         whole = deployments.get_deployment(self._db, deployment)
@@ -96,10 +99,15 @@ class Keys:
         lifetime_s: float | None = None,
         owner: str | None = None,
     ) -> tuple[Key, str]:
-        """Return a new key and its secret, which is never shown again; the caller's own unless `owner` is given."""
+        """Return a new key and its secret, which is never shown again; the caller's own unless `owner` is given.
+
+        A key of a team (`team:<name>`) is its members' to make, to see and to revoke.
+        """
         owner = owner or caller.login
-        if owner != caller.login:
+        if owner not in owners_of(self._db, caller.login):
             self._plugins.authorize(caller, Permission.ADMIN)
+        if team_of(owner) is not None:
+            check_owner(self._db, owner)
         now = self._clock()
         with self._changing():
             wish = KeyWish(name, owner, self._read_deployments(caller, names), _derive_end(now, lifetime_s))
@@ -160,7 +168,7 @@ class Keys:
                 self._store.refresh()
 
     def _is_theirs(self, caller: Identity, key: Key) -> bool:
-        return key.owner == caller.login or self._is_administrator(caller)
+        return key.owner in owners_of(self._db, caller.login) or self._is_administrator(caller)
 
     def _is_administrator(self, caller: Identity) -> bool:
         try:

@@ -19,6 +19,7 @@ from serai.store import deployments, idling, versions
 from serai.store.blobs import BlobStore
 from serai.store.database import Database
 from serai.store.secrets import fingerprint_secrets
+from serai.store.teams import check_owner
 
 from .cluster import Cluster
 from .views import DeploymentView
@@ -101,6 +102,14 @@ class Lifecycle:
             deployment = deployments.get_deployment(self._db, name)
             settings = self._check_access(parse_settings(values, deployment.settings))
             deployments.change_settings(self._db, name, settings, self._clock(), actor)
+        return self._after(name)
+
+    def give(self, name: str, owner: str, actor: str) -> DeploymentView:
+        """Give a deployment to another owner: an account's login, or `team:<name>`. Raise Invalid for none of these."""
+        with self._db.write():
+            deployments.get_deployment(self._db, name)
+            check_owner(self._db, owner)
+            deployments.change_owner(self._db, name, owner, self._clock(), actor)
         return self._after(name)
 
     def start(self, name: str, number: int, actor: str) -> DeploymentView:

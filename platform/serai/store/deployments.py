@@ -68,6 +68,17 @@ def change_settings(db: Database, name: str, settings: Settings, now: datetime, 
         return get_deployment(db, name)
 
 
+def change_owner(db: Database, name: str, owner: str, now: datetime, actor: str) -> Deployment:
+    """Store another owner and return the deployment; the same one writes nothing."""
+    with db.write():
+        old = get_deployment(db, name)
+        if old.owner != owner:
+            update_deployment(db, name, now, owner=owner)
+            text = f"owner: {old.owner} -> {owner}"
+            add_event(db, now, "deployment.changed", name, text=text, actor=actor)
+        return get_deployment(db, name)
+
+
 def _count_anew(db: Database, old: Deployment, now: datetime) -> None:
     """Take note that another count is wanted of a deployment: from nothing it starts, with all the time that has."""
     if old.is_idle:

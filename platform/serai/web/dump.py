@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from serai.domain.accounts import Account
+from serai.domain.accounts import Account, Team
 from serai.domain.capacity import GpuTotals, find_gpu_state, total_gpus
 from serai.domain.deployment import Deployment, Event, Progress, Version
 from serai.domain.keys import Key, KeySecret
@@ -234,6 +234,15 @@ def dump_account(account: Account) -> JsonObject:
         "provider": account.provider,
         "created_at": dump_instant(account.created_at),
         "last_sign_in_at": dump_instant(account.last_sign_in_at) if account.last_sign_in_at else None,
+    }
+
+
+def dump_team(team: Team) -> JsonObject:
+    return {
+        "name": team.name,
+        "about": team.about,
+        "created_at": dump_instant(team.created_at),
+        "members": list(team.members),
     }
 
 

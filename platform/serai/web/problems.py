@@ -25,6 +25,7 @@ STATUSES: dict[type[errors.SeraiError], int] = {
     errors.Forbidden: 403,
     errors.NotSupported: 501,
     errors.CapacityExceeded: 503,
+    errors.TooManyTries: 429,
     errors.WakeTimeout: 504,
     errors.SchedulerError: 502,
     errors.SchedulerUnavailable: 503,
@@ -82,7 +83,7 @@ def answer_error(error: errors.SeraiError) -> Response:
         log.warning("answered %d (%s): %s", status, error.code, error.message)
     field, line = getattr(error, "field", None), getattr(error, "line", None)
     response = make_problem(status, error.code, error.message, field=field, line=line)
-    if isinstance(error, errors.CapacityExceeded):
+    if isinstance(error, errors.CapacityExceeded | errors.TooManyTries):
         response.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if isinstance(error, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer realm="serai"'

@@ -8,6 +8,7 @@ from datetime import datetime
 from serai.domain.accounts import Role, describe_owner
 from serai.domain.errors import Forbidden, Unauthenticated
 from serai.plugin import Credentials, Identity, Permission, hookimpl
+from serai.reconcile.vouched import permissions_of
 from serai.store import tokens
 from serai.store.accounts import find_account
 from serai.store.database import Database
@@ -21,12 +22,7 @@ IMPLIED = {
     Permission.FETCH: frozenset({Permission.FETCH}),
     Permission.GATEWAY: frozenset({Permission.GATEWAY}),
 }
-# The most that a token of an account may do. An administrator may run gateways, who is in no other way above them.
-CEILING = {
-    Role.ADMINISTRATOR: frozenset(Permission),
-    Role.MEMBER: IMPLIED[Permission.WRITE],
-    Role.VIEWER: IMPLIED[Permission.READ],
-}
+_GATEWAYS = frozenset({Permission.GATEWAY})
 
 
 class TokenAuthentication:
@@ -56,7 +52,7 @@ class TokenAuthentication:
         tokens.touch_token(self._db, token.id, now)
         if account is None:
             return Identity(token.login, token.permissions)
-        return Identity(token.login, expand(token.permissions) & CEILING[account.role], has_account=True)
+        return Identity(token.login, expand(token.permissions) & ceiling_of(account.role), has_account=True)
 
     @hookimpl
     def serai_authorize(self, identity: Identity, permission: Permission, deployment: str | None) -> bool | None:
@@ -83,6 +79,11 @@ class TokenAuthentication:
             f" {describe_owner(owner)} or an administrator to do it, or to give it to a team of yours",
             "not-owner",
         )
+
+
+def ceiling_of(role: Role) -> frozenset[Permission]:
+    """Return the most that a token of an account may do. Administrators may run gateways, too."""
+    return expand(permissions_of(role)) | (_GATEWAYS if role is Role.ADMINISTRATOR else frozenset())
 
 
 def expand(permissions: frozenset[Permission]) -> frozenset[Permission]:

@@ -17,6 +17,7 @@ from serai.web.shapes.answers import DeploymentAnswer, DeploymentsAnswer
 from serai.web.shapes.deploy import DeployedAnswer
 from serai.web.shapes.manifest import ChangeBody, ManifestBody
 from serai.web.shapes.queries import DeployQuery, NamePath, PageQuery, WaitQuery
+from serai.web.shapes.users import OwnerBody
 from serai.web.waits import wait_for_change
 
 resource = Resource("deployments", "Named models being served.")
@@ -71,6 +72,16 @@ def _parse(body: Mapping[str, object], name: str) -> Manifest:
 def change_deployment(call: Call, path: NamePath, body: Mapping[str, object]) -> Answer:
     """Change settings: what a manifest holds beside its spec. In effect in every state, without a version."""
     view = call.core.lifecycle.change(path.name, body, call.caller.login)
+    return Answer(dump_deployment(view, call.core.gateway_url))
+
+
+@resource.on("PUT", f"{_RULE}/owner", Permission.WRITE, {200: DeploymentAnswer}, refuses=(404,), takes=OwnerBody)
+def put_owner(call: Call, path: NamePath, body: OwnerBody) -> Answer:
+    """Give a deployment to an account, or to a team, whose members write to it from then on.
+
+    Keys for all that an owner has follow: the old owner's end, the new owner's open it.
+    """
+    view = call.core.lifecycle.give(path.name, body.owner, call.caller.login)
     return Answer(dump_deployment(view, call.core.gateway_url))
 
 

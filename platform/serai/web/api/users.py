@@ -7,9 +7,10 @@ from dataclasses import replace
 from serai.domain.accounts import Account
 from serai.plugin.identity import Permission
 from serai.store import accounts
+from serai.store.passwords import check_new_password, set_password
 from serai.web.dump import dump_account
 from serai.web.endpoint import Answer, Call, Resource
-from serai.web.shapes.users import LoginPath, UserAnswer, UserChangeBody, UsersAnswer
+from serai.web.shapes.users import LoginPath, PasswordBody, UserAnswer, UserBody, UserChangeBody, UsersAnswer
 
 resource = Resource("users", "Accounts of people who sign in, with their roles. For administrators.")
 _RULE = "/users/<login>"
@@ -19,6 +20,29 @@ _RULE = "/users/<login>"
 def list_users(call: Call) -> Answer:
     """List the accounts, disabled ones too."""
     return Answer([dump_account(account) for account in accounts.list_accounts(call.core.db)])
+
+
+@resource.on("POST", "/users", Permission.ADMIN, {201: UserAnswer}, refuses=(409,), takes=UserBody)
+def create_user(call: Call, body: UserBody) -> Answer:
+    """Make an account, which signs in with its password."""
+    db, now, actor = call.core.db, call.core.clock(), call.caller.login
+    if body.password is not None:
+        check_new_password(body.login, body.password)
+    with db.write():
+        accounts.create_account(db, Account(body.login, body.name, body.email, body.role, now), actor)
+        if body.password is not None:
+            set_password(db, body.login, body.password, now, actor)
+        made = accounts.get_account(db, body.login)
+    call.core.changes.bump("")
+    return Answer(dump_account(made), 201)
+
+
+@resource.on("PUT", f"{_RULE}/password", Permission.ADMIN, {204: None}, refuses=(404, 409), takes=PasswordBody)
+def put_password(call: Call, path: LoginPath, body: PasswordBody) -> Answer:
+    """Give an account another password. It ends the account's sign-ins; its tokens stay."""
+    set_password(call.core.db, path.login, body.password, call.core.clock(), call.caller.login)
+    call.core.changes.bump("")
+    return Answer(None, 204)
 
 
 @resource.on("GET", _RULE, Permission.ADMIN, {200: UserAnswer}, refuses=(404,))

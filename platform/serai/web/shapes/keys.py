@@ -28,7 +28,9 @@ class KeyBody(Shape):
     name: TokenName = Field(description="What it is for.", examples=["ci"])
     deployments: Names | None = Field(None, description=_DEPLOYMENTS, examples=[["digits"]])
     expires_in: Lifetime | None = Field(None, description=_LIFETIME, examples=["90d"])
-    owner: Login | None = Field(None, description="Whose it is; the caller's own if absent. Another's needs `admin`.")
+    owner: Login | None = Field(
+        None, description="A login, or `team:<name>`; the caller's own if absent. Another's needs `admin`."
+    )
 
 
 class KeyChangeBody(Shape):

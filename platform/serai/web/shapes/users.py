@@ -6,15 +6,66 @@ from typing import Annotated
 
 from pydantic import Field, RootModel, StringConstraints
 
-from serai.domain.accounts import LOGIN_PATTERN, Role
+from serai.domain.accounts import LOGIN_PATTERN, TEAM_MARK, Role
+from serai.domain.names import MAX_NAME, NAME_PATTERN
+from serai.store.passwords import LONGEST, SHORTEST
 
-from .kinds import AnswerShape, Instant, Shape, ShortText
+from .kinds import AnswerShape, Instant, Name, Shape, ShortText
 
 AccountLogin = Annotated[str, StringConstraints(pattern=f"^{LOGIN_PATTERN}$")]
 
 
+Password = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST)]
+Owner = Annotated[
+    str,
+    StringConstraints(
+        pattern=f"^({LOGIN_PATTERN}|{TEAM_MARK}{NAME_PATTERN})$", max_length=MAX_NAME + len(TEAM_MARK) + 100
+    ),
+]
+
+
 class LoginPath(Shape):
     login: AccountLogin = Field(description="The account.")
+
+
+class UserBody(Shape):
+    """An account to make. Without a password nobody signs in to it until it has one."""
+
+    login: AccountLogin = Field(examples=["ann"])
+    name: ShortText = ""
+    email: ShortText = ""
+    role: Role = Role.MEMBER
+    password: Password | None = None
+
+
+class PasswordBody(Shape):
+    password: Password = Field(description="Neither the login nor anything else that is easy to guess.")
+
+
+class TeamPath(Shape):
+    name: Name = Field(description="The team.")
+
+
+class TeamBody(Shape):
+    """A team as it is to be; what is absent or null stays, or is empty for a new one."""
+
+    about: ShortText | None = None
+    members: Annotated[list[AccountLogin], Field(max_length=1000)] | None = Field(None, description="Logins.")
+
+
+class TeamAnswer(AnswerShape):
+    name: str
+    about: str
+    created_at: Instant
+    members: list[str] = Field(description="Logins, in order.")
+
+
+class TeamsAnswer(RootModel[list[TeamAnswer]]):
+    """Teams, by name."""
+
+
+class OwnerBody(Shape):
+    owner: Owner = Field(description="A login, or `team:<name>`.", examples=["team:vision"])
 
 
 class UserChangeBody(Shape):

@@ -1,15 +1,24 @@
-"""Signing in with a pasted token or a one-time address, and signing out."""
+"""Signing in with a password, a pasted token or a one-time address, and signing out."""
 
 from __future__ import annotations
+
+import math
 
 import flask
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
-from serai.domain.errors import Conflict, NotFound, Unauthenticated
+from serai.domain.accounts import MAX_LOGIN
+from serai.domain.errors import Conflict, NotFound, SeraiError, TooManyTries, Unauthenticated
 from serai.plugin import Credentials, Identity
 from serai.reconcile.core import Core
+from serai.reconcile.vouched import permissions_of
 from serai.store import tokens
+from serai.store.accounts import note_sign_in
+from serai.store.events import add_event
+from serai.store.passwords import find_by_password
+from serai.web.attempts import Attempts
+from serai.web.problems import status_of
 from serai.web.session import COOKIE, LIFETIME, Session, dump_session
 
 from .login_codes import LoginCodes
@@ -24,6 +33,7 @@ class SigninPages:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._codes = LoginCodes(core.secret_key, core.started_at)
+        self._attempts = Attempts()
 
     def register(self, ui: Blueprint) -> None:
         ui.get("/login", endpoint="login")(self.show)
@@ -40,7 +50,9 @@ class SigninPages:
         return show_form(None)
 
     def sign_in(self) -> Response | tuple[str, int]:
-        """Make a session of the pasted token."""
+        """Make a session of a login with its password, or of the pasted token."""
+        if "login" in flask.request.form:
+            return self._take_password()
         pasted = flask.request.form.get("token", "").strip()
         now = self._core.clock()
         try:
@@ -58,6 +70,25 @@ class SigninPages:
         response = flask.redirect(flask.url_for("ui.login", note="signed-out"))
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
         return response
+
+    def _take_password(self) -> Response | tuple[str, int]:
+        """Sign in an account, or say no more than that the two do not fit."""
+        now, client = self._core.clock(), flask.request.remote_addr or ""
+        login = flask.request.form["login"].strip().lower()[:MAX_LOGIN]
+        try:
+            self._attempts.check(login, client, now)
+        except TooManyTries as error:
+            return show_form(error, login)
+        account = find_by_password(self._core.db, login, flask.request.form.get("password", ""))
+        if account is None:
+            if self._attempts.note_failure(login, client, now):
+                text = f"as {login} from {client}: further ones are refused for a while"
+                add_event(self._core.db, now, "sign-in.refused", "", text=text, actor=login)
+                self._core.changes.bump("")
+            return show_form(Unauthenticated("Login and password do not fit, or the account is disabled."), login)
+        self._attempts.forget(login, client)
+        note_sign_in(self._core.db, login, now)
+        return self.open_session(Identity(login, permissions_of(account.role)), 0)
 
     def _take_code(self, code: str) -> Response | tuple[str, int]:
         try:
@@ -97,8 +128,13 @@ class SigninPages:
             return
 
 
-def show_form(error: Unauthenticated | None) -> tuple[str, int]:
-    return flask.render_template("serai/login.html", error=error, next=read_next()), 401 if error else 200
+def show_form(error: SeraiError | None, login: str | None = None) -> Response | tuple[str, int]:
+    """Show the form with what was wrong: of the token, or, where a login is given, of the password."""
+    errors = {"error": error} if login is None else {"error": None, "password_error": error}
+    page = flask.render_template("serai/login.html", **errors, login=login or "", next=read_next())
+    if not isinstance(error, TooManyTries):
+        return page, status_of(error) if error else 200
+    return flask.make_response(page, status_of(error), {"Retry-After": str(math.ceil(error.retry_after_s))})
 
 
 def read_next() -> str:
