@@ -30,6 +30,8 @@ PAGES = {
     "new-version": "/d/digits/new",
     "events": "/events",
     "capacity": "/capacity",
+    "users": "/users",
+    "account": "/account",
     "error": "/d/nothing-of-that-name",
 }
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -71,6 +73,8 @@ def test_no_width_scrolls_sideways(busy: Stage, looked: Watched, width: int) -> 
         "/d/digits/logs",
         "/d/digits/test",
         "/capacity",
+        "/users",
+        "/account",
     )
     for path in paths:
         looked.page.goto(busy.url + path)

@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from serai.reconcile.core import Core
 
+from .account import AccountPage
 from .assets import Assets
 from .capacity import CapacityPage
 from .chart_library import ChartLibrary
@@ -23,6 +24,8 @@ from .settings import SettingsPage
 from .sign_in_ways import SignInWays
 from .signin import SigninPages
 from .steps import Trail
+from .teams import TeamForms
+from .users import UsersPage
 from .versions import VersionPages
 
 
@@ -31,7 +34,7 @@ def make_ui(core: Core) -> Blueprint:
     ui = Blueprint("ui", "serai.web", template_folder="templates")
     assets, library, trail = Assets(), ChartLibrary(), Trail()
     Frame(core, assets).register(ui)
-    signing_in = SigninPages(core)
+    signing_in, users = SigninPages(core), UsersPage(core)
     for page in (
         assets,
         library,
@@ -49,6 +52,9 @@ def make_ui(core: Core) -> Blueprint:
         KeysPage(core),
         EventsPage(core),
         CapacityPage(core),
+        users,
+        TeamForms(core, users),
+        AccountPage(core),
     ):
         page.register(ui)
     return ui

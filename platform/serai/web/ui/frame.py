@@ -27,7 +27,8 @@ from .viewer import find_viewer, may
 log = logging.getLogger(__name__)
 
 OPEN_ENDPOINTS = frozenset({"ui.asset", "ui.chart_library", "ui.login", "ui.sign_in", "ui.leave", "ui.come_back"})
-READING_POSTS = frozenset({"ui.send_test", "ui.stop_test", "ui.sign_out"})
+# Who may only look changes the own password too, which takes the one of now.
+READING_POSTS = frozenset({"ui.send_test", "ui.stop_test", "ui.sign_out", "ui.change_password"})
 # Pages run their own modules and nothing else; answers of models are shown as text, or as images from memory.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src blob:;"
@@ -78,6 +79,7 @@ class Frame:
             "viewer": viewer,
             "csrf": viewer.csrf if viewer else "",
             "can_write": bool(viewer) and may(self._core, Permission.WRITE, name),
+            "is_administrator": bool(viewer) and may(self._core, Permission.ADMIN),
             "asset": self._assets.address,
             "now": self._core.clock(),
             "note": NOTES.get(flask.request.args.get("note", "")),

@@ -1,0 +1,73 @@
+"""Making and revoking access tokens, for API and pages: who may, how far one reaches, what the timeline says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from serai.domain.errors import Forbidden, NotFound
+from serai.domain.quantity import parse_duration
+from serai.plugin.identity import Identity, Permission
+from serai.reconcile.core import Core
+from serai.store import events, tokens
+from serai.store.tokens import Token
+
+from .shapes.tokens import TokenBody
+
+
+def make_token(core: Core, caller: Identity, body: TokenBody) -> tuple[Token, str]:
+    """Return a new token and its plain text, which is kept nowhere.
+
+    Raise Forbidden where somebody who is no administrator makes one for somebody else, or one that may do more than
+    the caller; Invalid for a lifetime that is none.
+    """
+    now = core.clock()
+    ends = now + timedelta(seconds=parse_duration(body.expires_in, "expires_in")) if body.expires_in else None
+    login = body.login or caller.login
+    _check_scope(core, caller, login, frozenset(body.permissions))
+    with core.db.write():
+        token, plaintext = tokens.create_token(core.db, body.name, login, body.permissions, now, ends)
+        _note(core, caller, "token.created", token)
+    core.changes.bump("")
+    return token, plaintext
+
+
+def revoke_token(core: Core, caller: Identity, id: int) -> None:
+    """Revoke a token at once. Raise NotFound, also for somebody else's unless an administrator asks."""
+    with core.db.write():
+        token = tokens.get_token(core.db, id)
+        if token.login != caller.login and not is_allowed(core, caller, Permission.ADMIN):
+            raise NotFound(f"no token with the id {id}", "token-not-found")
+        tokens.revoke_token(core.db, id)
+        _note(core, caller, "token.revoked", token)
+    core.changes.bump("")
+
+
+def list_grantable(core: Core, caller: Identity) -> list[Permission]:
+    """Return the permissions that a token of the caller's making may have."""
+    return [permission for permission in Permission if _may_give(core, caller, permission)]
+
+
+def is_allowed(core: Core, caller: Identity, permission: Permission) -> bool:
+    """Return whether a caller has a permission, the plugins being asked."""
+    try:
+        core.plugins.authorize(caller, permission)
+    except Forbidden:
+        return False
+    return True
+
+
+def _may_give(core: Core, caller: Identity, permission: Permission) -> bool:
+    return is_allowed(core, caller, Permission.ADMIN) or is_allowed(core, caller, permission)
+
+
+def _check_scope(core: Core, caller: Identity, login: str, permissions: frozenset[Permission]) -> None:
+    if login != caller.login and not is_allowed(core, caller, Permission.ADMIN):
+        raise Forbidden(f"only an administrator makes tokens for somebody else; leave out the login {login!r}")
+    for permission in sorted(permissions):
+        if not _may_give(core, caller, permission):
+            raise Forbidden(f"{login!r} cannot give a token the permission {permission.value!r}, having it not itself")
+
+
+def _note(core: Core, caller: Identity, kind: str, token: Token) -> None:
+    text = f"{token.name} ({token.prefix}…) of {token.login}: {', '.join(sorted(token.permissions))}"
+    events.add_event(core.db, core.clock(), kind, "", text=text, actor=caller.login)
