@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 
 # How long an example takes says more of the machine's other work than of the code.
-settings.register_profile("serai", deadline=None)
+# The same examples in each run, so that a run tells of the change alone; SERAI_EXPLORE=1 looks for new ones.
+settings.register_profile("serai", deadline=None, derandomize=not os.environ.get("SERAI_EXPLORE"))
 settings.load_profile("serai")
 
 # Let failed assertions of the published kit show their values; before any folder's tests import it.

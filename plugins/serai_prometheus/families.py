@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from prometheus_client.metrics_core import (
@@ -111,7 +111,7 @@ def _share(gpu: GpuUsage) -> float | None:
     return None if gpu.util is None else gpu.util / 100
 
 
-_GPU = (
+_GPU: tuple[tuple[str, str, Callable[[GpuUsage], float | None]], ...] = (
     ("serai_replica_gpu_utilization_ratio", "Part of the time that the GPU worked, 0 to 1.", _share),
     ("serai_replica_gpu_memory_used_bytes", "Memory of the GPU in use.", lambda gpu: gpu.vram_used_bytes),
     ("serai_replica_gpu_memory_total_bytes", "Memory of the GPU.", lambda gpu: gpu.vram_total_bytes),

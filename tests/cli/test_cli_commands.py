@@ -103,7 +103,7 @@ def test_limits(serai: Serai, echo: str) -> None:
     assert "each key at most 100/s" in serai("limits", echo, "--per-key", "100/s").stdout
     changed = serai.json("limits", echo, "--per-client", "5/10s")
     assert (changed["per_key"], changed["per_client"]) == ("100/s", "5/10s"), "what is not named stays"
-    assert "is not a rate; write 100/s" in serai("limits", echo, "--per-key", "often", code=1).stderr
+    assert "is not a rate; write 100/s" in serai("limits", echo, "--per-key", "often", code=2).stderr
     assert serai.json("limits", echo, "--per-key", "0", "--per-client", "0")["per_key"] == "0"
 
 
@@ -113,7 +113,7 @@ def test_scale_and_access(serai: Serai, echo: str) -> None:
     assert "public" in serai("access", echo, "public").stdout
     assert "x-api-key" not in serai("access", echo, "public", "--header", "X-Api-Key").stdout  # keys are not asked for
     assert serai.json("access", echo, "public")["key_header"] == "x-api-key", "what is not named stays"
-    assert "has a meaning of its own" in serai("access", echo, "public", "--header", "Cookie", code=1).stderr
+    assert "has a meaning of its own" in serai("access", echo, "public", "--header", "Cookie", code=2).stderr
     assert serai.json("access", echo, "public", "--header", "")["key_header"] == ""
     assert serai("scale", echo, "-1", code=2)
     assert "there is no deployment" in serai("scale", "nobody", "1", code=1).stderr

@@ -320,6 +320,7 @@ IDLE: dict[str, Any] = {"hold_s": 30.0, "is_idle": True, "state": "running", "re
 class IdleContract(EngineFixture):
     hold_limit = 50
 
+    @pytest.mark.slow
     @scenario
     async def test_fifty_callers_wake_it_once(self, bench: Bench) -> None:
         await bench.route(**IDLE)

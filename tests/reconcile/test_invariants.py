@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from serai.domain.deployment import HandoverMode
 from tests.reconcile.world import World
 
 NUMBERS = st.integers(1, 6)
@@ -126,8 +127,11 @@ class Life(RuleBasedStateMachine):
             if places is not None and expected:
                 expected = {k: min(v, places) for k, v in expected.items()}
             crashing = any(r.crashes for o in situation.observations.values() for r in o.replicas)
-            assert live == expected or crashing, f"{live} instead of {expected}"
-            if not crashing:
+            # Side by side or not at all: where the old one has every place, the new one waits for as long as it takes.
+            mode = situation.deployment.settings.handover
+            is_waiting = mode is HandoverMode.OVERLAP and situation.deployment.incumbent is not None
+            assert live == expected or crashing or is_waiting, f"{live} instead of {expected}"
+            if not (crashing or is_waiting):
                 assert world.has_nothing_to_do()
         world.close()
         self._folder.cleanup()

@@ -142,7 +142,7 @@ def test_tokens_end(installed: Installation) -> None:
 def test_tokens_are_narrow(installed: Installation) -> None:
     """A token opens nothing beyond its permissions."""
     assert installed.caller("reader").put("/deployments/m", {"image": "model:1"}).status_code == 403
-    assert installed.caller("writer").get("/tokens").status_code == 403
+    assert installed.caller("writer").get("/users").status_code == 403
     assert installed.caller("gateway").get("/deployments").status_code == 403
 
 

@@ -56,7 +56,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Site]:
     if request.param == "haproxy" and find_program().program is None:
         pytest.skip("there is no HAProxy 2.8 or newer here")
-    folder, settings = tmp_path_factory.mktemp("keys"), {"gateway_engine": request.param}
+    folder, settings = tmp_path_factory.mktemp("keys"), {"gateway_engine": request.param, "gateway_wrong_keys": "0"}
     serai, second = Installation(folder / "one", settings), Installation(folder / "two", settings)
     try:
         serai.start()

@@ -32,6 +32,8 @@ SENSIBLE_REFUSALS = re.compile(
     r"|min \d+ is above max \d+"
     r"|is less than the .* of memory"
     r"|is not a regular expression"
+    r"|password: "  # the login itself, or no text
+    r"|there is no (account|team)"
     r"|\* stands alone and without credentials"
     r"|has a meaning of its own"  # a header that is to carry keys
     r"|is too long; (callers wait|browsers keep)"  # of durations as text

@@ -112,6 +112,8 @@ def test_what_an_account_may_not_be(installation: Installation, admin: Caller) -
         ({"login": "amy", "role": "king"}, 422),
     ):
         assert admin.post("/users", body).status_code == status, body
+    answer = admin.post("/users", {"login": "amy", "password": "tooshort!"})
+    assert answer.status_code == 422 and "tooshort!" not in answer.text
     assert admin.get("/users").json == []
     assert admin.post("/users", {"login": "amy"}).status_code == 201
     assert admin.post("/users", {"login": "amy"}).status_code == 409

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, RootModel, StringConstraints
+from pydantic import Field, RootModel, StringConstraints, WithJsonSchema
 
 from serai.domain.accounts import LOGIN_PATTERN, TEAM_MARK, Role
 from serai.domain.names import MAX_NAME, NAME_PATTERN
@@ -15,7 +15,8 @@ from .kinds import AnswerShape, Instant, Name, Shape, ShortText
 AccountLogin = Annotated[str, StringConstraints(pattern=f"^{LOGIN_PATTERN}$")]
 
 
-Password = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST)]
+# Checked by `serai.store.passwords`, whose refusals do not repeat it, as those of shapes do.
+Password = Annotated[str, WithJsonSchema({"type": "string", "minLength": SHORTEST, "maxLength": LONGEST})]
 Owner = Annotated[
     str,
     StringConstraints(
