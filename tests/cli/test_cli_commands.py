@@ -124,7 +124,8 @@ def test_logs(serai: Serai, echo: str) -> None:
     assert "listening" in text
     assert "\x1b]0" not in text, "what steers a terminal is taken out"
     assert "listening" not in serai("logs", echo, "--grep", "red").stdout
-    line = serai.json("logs", f"{echo}:1", "--grep", "LISTENING")
+    found = serai("logs", f"{echo}:1", "--grep", "LISTENING", "--json").stdout.splitlines()  # of replicas gone, too
+    line = json.loads(found[-1])
     assert (line["text"], line["stream"]) == ("listening", "stdout")
     replica = line["replica"]
     assert "listening" in serai("logs", f"{echo}:1/{replica}", "--timestamps", "--since", "1h").stdout
