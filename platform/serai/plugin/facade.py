@@ -114,6 +114,14 @@ class Plugins:
         where = f" on {deployment!r}" if deployment else ""
         raise Forbidden(f"{identity.login!r} lacks the permission {permission.value!r}{where}")
 
+    def allows(self, identity: Identity, permission: Permission, deployment: str | None = None) -> bool:
+        """Return whether `authorize` would let it pass."""
+        try:
+            self.authorize(identity, permission, deployment)
+        except Forbidden:
+            return False
+        return True
+
     def grants(self, deployment: Deployment) -> tuple[Grant, ...]:
         """Return the keys that may call `deployment`, of all plugins."""
         joined: list[Grant] = []

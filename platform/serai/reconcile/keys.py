@@ -12,7 +12,7 @@ from typing import Final
 
 from serai.domain.accounts import team_of
 from serai.domain.deployment import Deployment
-from serai.domain.errors import Forbidden, Invalid, NotFound, NotSupported
+from serai.domain.errors import Invalid, NotFound, NotSupported
 from serai.domain.keys import Key, KeyWish
 from serai.plugin.facade import Plugins
 from serai.plugin.identity import Identity, Permission
@@ -171,11 +171,7 @@ class Keys:
         return key.owner in owners_of(self._db, caller.login) or self._is_administrator(caller)
 
     def _is_administrator(self, caller: Identity) -> bool:
-        try:
-            self._plugins.authorize(caller, Permission.ADMIN)
-        except Forbidden:
-            return False
-        return True
+        return self._plugins.allows(caller, Permission.ADMIN)
 
     def _read_deployments(self, caller: Identity, names: Sequence[str] | None) -> tuple[Deployment, ...] | None:
         """Return the deployments of these names, which the caller has to have the right to change."""

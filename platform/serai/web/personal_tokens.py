@@ -35,7 +35,7 @@ def revoke_token(core: Core, caller: Identity, id: int) -> None:
     """Revoke a token at once. Raise NotFound, also for somebody else's unless an administrator asks."""
     with core.db.write():
         token = tokens.get_token(core.db, id)
-        if token.login != caller.login and not is_allowed(core, caller, Permission.ADMIN):
+        if token.login != caller.login and not core.plugins.allows(caller, Permission.ADMIN):
             raise NotFound(f"no token with the id {id}", "token-not-found")
         tokens.revoke_token(core.db, id)
         _note(core, caller, "token.revoked", token)
@@ -47,21 +47,12 @@ def list_grantable(core: Core, caller: Identity) -> list[Permission]:
     return [permission for permission in Permission if _may_give(core, caller, permission)]
 
 
-def is_allowed(core: Core, caller: Identity, permission: Permission) -> bool:
-    """Return whether a caller has a permission, the plugins being asked."""
-    try:
-        core.plugins.authorize(caller, permission)
-    except Forbidden:
-        return False
-    return True
-
-
 def _may_give(core: Core, caller: Identity, permission: Permission) -> bool:
-    return is_allowed(core, caller, Permission.ADMIN) or is_allowed(core, caller, permission)
+    return core.plugins.allows(caller, Permission.ADMIN) or core.plugins.allows(caller, permission)
 
 
 def _check_scope(core: Core, caller: Identity, login: str, permissions: frozenset[Permission]) -> None:
-    if login != caller.login and not is_allowed(core, caller, Permission.ADMIN):
+    if login != caller.login and not core.plugins.allows(caller, Permission.ADMIN):
         raise Forbidden(f"only an administrator makes tokens for somebody else; leave out the login {login!r}")
     for permission in sorted(permissions):
         if not _may_give(core, caller, permission):

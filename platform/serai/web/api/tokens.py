@@ -16,7 +16,7 @@ resource = Resource("tokens", "Tokens for people and programs. A token is shown 
 @resource.on("GET", "/tokens", Permission.READ, {200: TokensAnswer})
 def list_tokens(call: Call) -> Answer:
     """List one's own tokens, an administrator's being all, without their plain text."""
-    is_administrator = personal_tokens.is_allowed(call.core, call.caller, Permission.ADMIN)
+    is_administrator = call.core.plugins.allows(call.caller, Permission.ADMIN)
     login = None if is_administrator else call.caller.login
     return Answer([dump_token(token) for token in tokens.list_tokens(call.core.db, login)])
 

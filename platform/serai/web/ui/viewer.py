@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import flask
 
-from serai.domain.errors import Forbidden, Unauthenticated
+from serai.domain.errors import Unauthenticated
 from serai.plugin import Credentials, Identity, Permission
 from serai.reconcile.core import Core
 from serai.web.auth import find_session
@@ -47,8 +47,4 @@ def get_viewer() -> Viewer:
 
 def may(core: Core, permission: Permission, deployment: str | None = None) -> bool:
     """Return whether the viewer may do something, for buttons that say why they cannot be pressed."""
-    try:
-        core.plugins.authorize(get_viewer().identity, permission, deployment)
-    except Forbidden:
-        return False
-    return True
+    return core.plugins.allows(get_viewer().identity, permission, deployment)
