@@ -47,16 +47,8 @@ def create_account(db: Database, account: Account, actor: str) -> Account:
     """Store a new account, without a password yet, and return it. Raise Conflict for a login that is taken."""
     with db.write():
         _check_free(db, account.login)
-        AccountRow.insert(
-            login=account.login,
-            name=account.name,
-            email=account.email,
-            role=account.role,
-            is_disabled=account.is_disabled,
-            provider=account.provider,
-            subject=account.subject,
-            created_at=account.created_at,
-        ).execute(db.peewee)
+        fixed = {"login": account.login, "created_at": account.created_at}
+        AccountRow.insert(**fixed, **_changeable(account)).execute(db.peewee)
         text = f"{account.login}, {account.role}" + (f", signs in by {account.provider}" if account.provider else "")
         add_event(db, account.created_at, "account.created", "", text=text, actor=actor)
     return replace(account, has_password=False, last_sign_in_at=None)
@@ -108,14 +100,7 @@ def change_account(db: Database, account: Account, now: datetime, actor: str) ->
     """
     with db.write():
         old = get_account(db, account.login)
-        AccountRow.update(
-            name=account.name,
-            email=account.email,
-            role=account.role,
-            is_disabled=account.is_disabled,
-            provider=account.provider,
-            subject=account.subject,
-        ).where(AccountRow.login == account.login).execute(db.peewee)
+        AccountRow.update(**_changeable(account)).where(AccountRow.login == account.login).execute(db.peewee)
         if account.is_disabled and not old.is_disabled:
             end_sign_ins(db, account.login)
         if text := _describe_change(old, account):
@@ -194,6 +179,11 @@ def _describe_change(old: Account, new: Account) -> str:
     if old.is_disabled != new.is_disabled:
         parts.append("disabled" if new.is_disabled else "enabled")
     return ", ".join(parts)
+
+
+def _changeable(account: Account) -> dict[str, object]:
+    """Return the columns that may become others."""
+    return {field: getattr(account, field) for field in ("name", "email", "role", "is_disabled", "provider", "subject")}
 
 
 def _to_account(row: AccountRow) -> Account:

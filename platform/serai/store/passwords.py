@@ -13,7 +13,7 @@ from serai.domain.accounts import Account
 from serai.domain.errors import Conflict, Invalid
 
 from .account_rows import AccountRow
-from .accounts import end_sign_ins, find_account, get_account
+from .accounts import create_account, end_sign_ins, find_account, get_account
 from .database import Database
 from .events import add_event
 
@@ -38,6 +38,20 @@ def check_new_password(login: str, password: str) -> None:
         password.encode()
     except UnicodeEncodeError as error:
         raise Invalid("password: it holds what is not text; think of another one", "password") from error
+
+
+def open_account(db: Database, account: Account, password: str | None, actor: str) -> Account:
+    """Store a new account with its first password, None for none yet, and return it.
+
+    Raise what `create_account` and `check_new_password` raise; then nothing is stored.
+    """
+    if password is not None:
+        check_new_password(account.login, password)
+    with db.write():
+        create_account(db, account, actor)
+        if password is not None:
+            set_password(db, account.login, password, account.created_at, actor)
+        return get_account(db, account.login)
 
 
 def set_password(db: Database, login: str, password: str, now: datetime, actor: str, but: int = 0) -> None:

@@ -14,7 +14,6 @@ from serai.store.accounts import find_account
 from serai.store.database import Database
 from serai.store.teams import find_owner, owners_of
 
-PREFIX = "serai_"
 IMPLIED = {
     Permission.ADMIN: frozenset({Permission.ADMIN, Permission.WRITE, Permission.READ, Permission.FETCH}),
     Permission.WRITE: frozenset({Permission.WRITE, Permission.READ, Permission.FETCH}),
@@ -39,7 +38,7 @@ class TokenAuthentication:
 
     @hookimpl
     def serai_authenticate(self, credentials: Credentials) -> Identity | None:
-        if not credentials.token.startswith(PREFIX):
+        if not credentials.token.startswith(tokens.MARK):
             return None
         now = self._clock()
         with self._db.read():  # one state: an account that goes takes its tokens along

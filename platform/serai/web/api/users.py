@@ -7,7 +7,7 @@ from dataclasses import replace
 from serai.domain.accounts import Account
 from serai.plugin.identity import Permission
 from serai.store import accounts
-from serai.store.passwords import check_new_password, set_password
+from serai.store.passwords import open_account, set_password
 from serai.web.dump import dump_account
 from serai.web.endpoint import Answer, Call, Resource
 from serai.web.shapes.users import LoginPath, PasswordBody, UserAnswer, UserBody, UserChangeBody, UsersAnswer
@@ -25,14 +25,8 @@ def list_users(call: Call) -> Answer:
 @resource.on("POST", "/users", Permission.ADMIN, {201: UserAnswer}, refuses=(409,), takes=UserBody)
 def create_user(call: Call, body: UserBody) -> Answer:
     """Make an account, which signs in with its password."""
-    db, now, actor = call.core.db, call.core.clock(), call.caller.login
-    if body.password is not None:
-        check_new_password(body.login, body.password)
-    with db.write():
-        accounts.create_account(db, Account(body.login, body.name, body.email, body.role, now), actor)
-        if body.password is not None:
-            set_password(db, body.login, body.password, now, actor)
-        made = accounts.get_account(db, body.login)
+    wanted = Account(body.login, body.name, body.email, body.role, call.core.clock())
+    made = open_account(call.core.db, wanted, body.password, call.caller.login)
     call.core.changes.bump("")
     return Answer(dump_account(made), 201)
 

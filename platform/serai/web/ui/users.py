@@ -15,7 +15,7 @@ from serai.domain.errors import Conflict, Invalid
 from serai.plugin import Permission
 from serai.reconcile.core import Core
 from serai.store import accounts
-from serai.store.passwords import SHORTEST, check_new_password, set_password
+from serai.store.passwords import SHORTEST, open_account, set_password
 from serai.store.teams import list_teams
 from serai.web.problems import status_of
 from serai.web.reading import read_model
@@ -116,16 +116,10 @@ class UsersPage:
         )
 
     def _create(self) -> None:
-        db, now, actor = self._core.db, self._core.clock(), get_viewer().login
         form, body = flask.request.form, _read_account()
-        login, password = check_login(form.get("login", "")), form.get("password", "")
-        if password:
-            check_new_password(login, password)
-        with db.write():
-            new = Account(login, body.name or "", body.email or "", body.role or Role.MEMBER, now)
-            accounts.create_account(db, new, actor)
-            if password:
-                set_password(db, login, password, now, actor)
+        login = check_login(form.get("login", ""))
+        new = Account(login, body.name or "", body.email or "", body.role or Role.MEMBER, self._core.clock())
+        open_account(self._core.db, new, form.get("password") or None, get_viewer().login)
 
     def _change(self, account: Account) -> None:
         accounts.change_account(self._core.db, account, self._core.clock(), get_viewer().login)
