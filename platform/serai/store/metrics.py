@@ -17,7 +17,7 @@ from .database import Database
 from .metrics_answer import PERCENTILES, ClockTimes, RequestMetrics, Times, dump_metrics
 from .metrics_buckets import add_row
 from .metrics_figures import Figures
-from .metrics_levels import INTERVALS_S, Range, Read, derive_range, floor_to, plan_reads
+from .metrics_levels import INTERVALS_S, Range, Read, check_asked, check_size, derive_range, floor_to, plan_reads
 from .metrics_prune import Retention, delete_metrics, prune_metrics
 from .metrics_rollup import load_levels, roll_up
 from .metrics_rows import WHOLE, BucketRow, SeriesRow
@@ -73,30 +73,16 @@ def load_requests(
     with db.read():
         levels = load_levels(db)
         wanted = derive_range(start_at.timestamp(), end_at.timestamp(), interval_s, levels)
-        _check_size(wanted)
+        check_size(wanted, MAX_BUCKETS, "buckets")
         whose = _Filter(deployment, version, replica, status)
         cells = _load_cells(db, plan_reads(wanted, levels), whose, wanted.interval_s)
     return _make_answer(wanted, cells)
 
 
 def _check(start_at: datetime, end_at: datetime, interval_s: int, status: str | None) -> None:
-    if interval_s not in INTERVALS_S:
-        known = ", ".join(map(str, INTERVALS_S))
-        raise Invalid(f"the interval {interval_s} is not one of {known} seconds", "interval")
-    if end_at < start_at:
-        raise Invalid(f"the range ends ({end_at:%FT%TZ}) before it starts ({start_at:%FT%TZ})", "to")
+    check_asked(start_at, end_at, interval_s, INTERVALS_S)
     if status is not None and not re.fullmatch(r"[0-9]xx", status):
         raise Invalid(f"the status {status!r} is not a class such as 2xx or 5xx", "status")
-
-
-def _check_size(wanted: Range) -> None:
-    size = len(wanted.bucket_starts())
-    if size > MAX_BUCKETS:
-        raise Invalid(
-            f"the range has {size} buckets of {wanted.interval_s} s, the most are {MAX_BUCKETS};"
-            " ask for a longer interval or a shorter range",
-            "interval",
-        )
 
 
 def _load_cells(db: Database, reads: Iterable[Read], whose: _Filter, interval_s: int) -> _Cells:

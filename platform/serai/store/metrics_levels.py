@@ -10,6 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+from serai.domain.errors import Invalid
 
 MINUTE_S = 60
 STEPS_S = (MINUTE_S, 900, 3600, 86400)
@@ -53,6 +56,26 @@ def floor_to(at: float, step_s: int) -> int:
 
 def ceil_to(at: float, step_s: int) -> int:
     return math.ceil(at / step_s) * step_s
+
+
+def check_asked(start_at: datetime, end_at: datetime, interval_s: int, intervals_s: Sequence[int]) -> None:
+    """Raise Invalid for an interval that is none of `intervals_s`, and a range that ends before it starts."""
+    if interval_s not in intervals_s:
+        known = ", ".join(map(str, intervals_s))
+        raise Invalid(f"the interval {interval_s} is not one of {known} seconds", "interval")
+    if end_at < start_at:
+        raise Invalid(f"the range ends ({end_at:%FT%TZ}) before it starts ({start_at:%FT%TZ})", "to")
+
+
+def check_size(wanted: Range, most: int, what: str) -> None:
+    """Raise Invalid for a range of more than `most` buckets; `what` is the word for them."""
+    size = len(wanted.bucket_starts())
+    if size > most:
+        raise Invalid(
+            f"the range has {size} {what} of {wanted.interval_s} s, the most are {most};"
+            " ask for a longer interval or a shorter range",
+            "interval",
+        )
 
 
 def derive_range(

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from serai.domain.errors import Invalid
-
 from .database import Database
-from .metrics_levels import INTERVALS_S, Range, Read, derive_range, floor_to, plan_reads
+from .metrics_levels import INTERVALS_S, Range, Read, check_asked, check_size, derive_range, floor_to, plan_reads
 from .usage_answer import Curves, GpuCurves, ReplicaCurves, SystemMetrics, dump_system
 from .usage_buckets import SAMPLE_S, load_usage_levels
 from .usage_figures import GPU_MEASURES, REPLICA_MEASURES, UsageFigures, decode
@@ -50,32 +48,14 @@ def load_usage(
     Where samples are too old to be kept, the range and the interval of the answer are wider than asked. Raise Invalid
     for an unknown interval, a range that ends before it starts, or more than MAX_TIMES intervals.
     """
-    _check(start_at, end_at, interval_s)
+    check_asked(start_at, end_at, interval_s, USAGE_INTERVALS_S)
     with db.read():
         levels = load_usage_levels(db)
         wanted = derive_range(start_at.timestamp(), end_at.timestamp(), interval_s, levels, USAGE_INTERVALS_S)
-        _check_size(wanted)
+        check_size(wanted, MAX_TIMES, "intervals")
         owners = _load_owners(db, deployment, version, replica)
         cells = _load_cells(db, plan_reads(wanted, levels), owners, wanted.interval_s)
     return _make_answer(wanted, cells)
-
-
-def _check(start_at: datetime, end_at: datetime, interval_s: int) -> None:
-    if interval_s not in USAGE_INTERVALS_S:
-        known = ", ".join(map(str, USAGE_INTERVALS_S))
-        raise Invalid(f"the interval {interval_s} is not one of {known} seconds", "interval")
-    if end_at < start_at:
-        raise Invalid(f"the range ends ({end_at:%FT%TZ}) before it starts ({start_at:%FT%TZ})", "to")
-
-
-def _check_size(wanted: Range) -> None:
-    size = len(wanted.bucket_starts())
-    if size > MAX_TIMES:
-        raise Invalid(
-            f"the range has {size} intervals of {wanted.interval_s} s, the most are {MAX_TIMES};"
-            " ask for a longer interval or a shorter range",
-            "interval",
-        )
 
 
 def _load_owners(db: Database, deployment: str, version: int | None, replica: str | None) -> dict[int, _Owner]:
