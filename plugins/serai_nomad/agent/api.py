@@ -120,11 +120,6 @@ class NomadApi(ListCalls, JobCalls):
         """Return the public keys that sign workload identities."""
         return self.ask("GET", "/.well-known/jwks.json")
 
-    def acl_self(self) -> Json:
-        """Return the ACL token in use. Raise SchedulerError `permission-denied` for an unknown one."""
-        with speaking():
-            return as_mapping(self._nomad.acl.get_self_token())
-
     def agent_self(self) -> Json:
         """Return the agent's configuration and version; needs the right agent:read."""
         with speaking():

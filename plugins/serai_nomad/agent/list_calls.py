@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from serai_nomad.facts import Json
-
 from .calls import Calls, Listing, read_listing
 
 
@@ -51,10 +49,6 @@ class ListCalls(Calls):
         return self._list(
             "/v1/evaluations", index, wait_s, status=status or None, job=job or None, filter=filter or None
         )
-
-    def open_evaluations(self) -> tuple[Json, ...]:
-        """Return the namespace's evaluations that are pending or blocked."""
-        return self.list_evaluations(filter='Status == "pending" or Status == "blocked"').rows
 
     def list_nodes(self, resources: bool = True, index: int = 0, wait_s: float = 0) -> Listing:
         """Return stubs of all nodes; `resources` adds NodeResources and ReservedResources."""
