@@ -45,6 +45,15 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     stage.close()
 
 
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Stage]:
+    """A stage without a socket: these tests talk to the application itself."""
+    stage = Stage(tmp_path)
+    stage.listener.close()
+    yield stage
+    stage.close()
+
+
 @pytest.fixture(scope="session")
 def model() -> Iterator[ModelServer]:
     with running_model() as server:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from flask.testing import FlaskClient
 
@@ -14,15 +11,6 @@ from serai.domain.reasons import make_reason
 from serai.plugin.testing.fakes import FakeScheduler
 from tests.ui.stage import Stage
 from tests.ui.test_signing_in import csrf_of, sign_in
-
-
-@pytest.fixture
-def closed(tmp_path: Path) -> Iterator[Stage]:
-    """A stage without a socket: these tests talk to the application itself."""
-    stage = Stage(tmp_path)
-    stage.listener.close()
-    yield stage
-    stage.close()
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -14,15 +12,6 @@ from serai.store import tokens
 from serai.web.session import COOKIE, Session, dump_session, is_csrf_valid, load_session, make_csrf_token
 from serai.web.ui.login_codes import make_login_url
 from tests.ui.stage import Stage
-
-
-@pytest.fixture
-def closed(tmp_path: Path) -> Iterator[Stage]:
-    """A stage without a socket: these tests talk to the application itself."""
-    stage = Stage(tmp_path)
-    stage.listener.close()
-    yield stage
-    stage.close()
 
 
 def sign_in(stage: Stage, token: str = "") -> FlaskClient:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -38,15 +36,6 @@ class Visitor:
     def send(self, path: str, **values: str) -> TestResponse:
         csrf = self.get("/").text.partition('name="csrf" content="')[2].partition('"')[0]
         return self.client.post(path, data={"csrf": csrf} | values)
-
-
-@pytest.fixture
-def closed(tmp_path: Path) -> Iterator[Stage]:
-    """A stage without a socket: these tests talk to the application itself."""
-    stage = Stage(tmp_path)
-    stage.listener.close()
-    yield stage
-    stage.close()
 
 
 def visit(stage: Stage, token: str = "") -> Visitor:
