@@ -110,14 +110,15 @@ def test_figures_are_those_of_the_records(tmp_path: Path) -> None:
     shop.store(all=True)
     (window,) = shop.windows()
     found = {
-        (k.status, k.version, k.replica, k.clock.value): (s.count, s.sum_s, s.max_s) for k, s in window.series.items()
+        (k.status, k.version, k.replica, k.clock.value): (s.count, s.sum_s, s.max_s, s.bytes_in, s.bytes_out)
+        for k, s in window.series.items()
     }
     assert found == {
-        ("2xx", 3, "r1", "total"): (1, 1.0, 1.0),
-        ("2xx", 3, "r1", "first_byte"): (1, 0.5, 0.5),
-        ("2xx", 3, "r1", "queue"): (1, 0.125, 0.125),
-        ("5xx", 0, "", "total"): (1, 3.0, 3.0),
-        ("5xx", 0, "", "queue"): (1, 0.125, 0.125),
+        ("2xx", 3, "r1", "total"): (1, 1.0, 1.0, 10, 20),
+        ("2xx", 3, "r1", "first_byte"): (1, 0.5, 0.5, 0, 0),
+        ("2xx", 3, "r1", "queue"): (1, 0.125, 0.125, 0, 0),
+        ("5xx", 0, "", "total"): (1, 3.0, 3.0, 10, 20),
+        ("5xx", 0, "", "queue"): (1, 0.125, 0.125, 0, 0),
     }
 
 

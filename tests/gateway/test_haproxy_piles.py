@@ -39,14 +39,15 @@ ways = some.sampled_from(
 )
 lines = some.lists(
     some.builds(
-        lambda at, total, first, wait, way, key: (
-            b"%d %d %b %d %b 100 - 300 200 %b - %b 42" % (_T0 + at, total, first, wait, way, _TRACE, key)
+        lambda at, total, first, wait, way, sizes, key: (
+            b"%d %d %b %d %b %b %b - %b 42" % (_T0 + at, total, first, wait, way, sizes, _TRACE, key)
         ),
         some.integers(0, 30_000_000),
         times,
         firsts,
         some.sampled_from([0, 0, 0, 3, -1]),
         ways,
+        some.sampled_from([b"100 - 300 200", b"700 200 212 200", b"0 0 99 -", b"180 200 7000000000 200"]),
         some.sampled_from([b"-", b"k1", b"k2"]),
     ),
     max_size=30,
@@ -87,6 +88,8 @@ def figures(windows: Sequence[Window]) -> tuple[dict[object, float], dict[object
         for key, summary in window.series.items():
             counts[window.start, key] += summary.count
             times_s[window.start, key] += summary.sum_s
+            counts[window.start, key, "in"] += summary.bytes_in
+            counts[window.start, key, "out"] += summary.bytes_out
             for mean_s, weight in summary.centroids:
                 counts[window.start, key, mean_s] += weight
         for key_id, at in window.keys.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,11 +92,25 @@ def test_nothing_counted() -> None:
     assert merge_summaries([Digest().summary(), make_digest([3.0]).summary()]).min_s == 3.0
 
 
-@given(loads(500))
-def test_a_window_comes_back_from_json_as_it_was(times: np.ndarray) -> None:
-    series = {SeriesKey("digits", 1, "r", "2xx", Clock.TOTAL): make_digest(times.tolist()).summary()}
+@given(loads(500), st.integers(0, 2**53))
+def test_a_window_comes_back_from_json_as_it_was(times: np.ndarray, size: int) -> None:
+    summary = replace(make_digest(times.tolist()).summary(), bytes_out=size)
+    series = {SeriesKey("digits", 1, "r", "2xx", Clock.TOTAL): summary}
     window = Window("g", 1, 0.0, 10.0, series)
     assert load_window(json.loads(json.dumps(dump_window(window)))) == window
+
+
+def test_a_window_of_a_gateway_that_tells_no_bytes() -> None:
+    series = {SeriesKey("digits", 1, "r", "2xx", Clock.TOTAL): make_digest([1.0]).summary()}
+    values = dump_window(Window("g", 1, 0.0, 10.0, series))
+    assert "bytes_in" not in values["series"][0]
+    assert load_window(values).series == series
+
+
+def test_bytes_are_merged_exactly() -> None:
+    parts = [replace(make_digest([1.0]).summary(), bytes_in=2**60 + n, bytes_out=n) for n in range(5)]
+    merged = merge_summaries(parts)
+    assert (merged.bytes_in, merged.bytes_out) == (5 * 2**60 + 10, 10)
 
 
 class TestSecondOpinion:

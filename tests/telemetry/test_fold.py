@@ -41,6 +41,17 @@ def test_every_clock_is_a_series_and_one_that_never_ran_is_none() -> None:
     }
 
 
+def test_bytes_are_of_a_request_and_not_of_a_clock() -> None:
+    folder = Folder()
+    folder.add("digits", 1, "r", 200, 3.0, 1.0, 0.0, 1000.0, bytes_in=5, bytes_out=70)
+    folder.add("digits", 1, "r", 204, 3.0, 1.0, 0.0, 1000.0, bytes_in=2**40)
+    folder.add_many("digits", 1, "r", 200, [10, 20], [5], [0, 0], 1000.0, 100, 200)
+    folder.add("digits", 1, "r", 404, 3.0, 1.0, 0.0, 1000.0)
+    [(_, series)] = folder.take(2000)
+    sizes = {(key.status, key.clock): (one.bytes_in, one.bytes_out) for key, one in series.items()}
+    assert {key: size for key, size in sizes.items() if any(size)} == {("2xx", Clock.TOTAL): (2**40 + 105, 270)}
+
+
 def test_a_clock_set_back_keeps_counts_and_delays_none() -> None:
     folder = Folder()
     add(folder, 5000.0)

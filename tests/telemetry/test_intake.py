@@ -56,6 +56,7 @@ IMPOSSIBLE = {
     "negative": replace(GOOD, min_s=-1.0),
     "least above greatest": replace(GOOD, min_s=3.0),
     "centroid of nothing": replace(GOOD, centroids=((math.nan, 2.0),)),
+    "fewer bytes than none": replace(GOOD, bytes_out=-1),
     "negative weight": replace(GOOD, centroids=((1.0, -1.0), (1.0, 3.0))),
 }
 

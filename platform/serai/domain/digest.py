@@ -88,9 +88,12 @@ def _starts_us() -> tuple[int, ...]:
 
 
 class Digest:
-    """Times that are being counted: exact count, sum, least and greatest, and a count by bucket."""
+    """Times that are being counted: exact count, sum, least and greatest, and a count by bucket.
 
-    __slots__ = ("buckets", "count", "max_s", "min_s", "sum_s")
+    `bytes_in` and `bytes_out` are those of a Summary, and added up by whoever counts.
+    """
+
+    __slots__ = ("buckets", "bytes_in", "bytes_out", "count", "max_s", "min_s", "sum_s")
 
     def __init__(self) -> None:
         self.count = 0
@@ -98,6 +101,8 @@ class Digest:
         self.min_s = math.inf
         self.max_s = 0.0
         self.buckets: Counter[int] = Counter()
+        self.bytes_in = 0
+        self.bytes_out = 0
 
     def add(self, seconds: float) -> None:
         """Count one time. What a broken clock gives is bounded: less than nothing or NaN is 0."""
@@ -144,13 +149,16 @@ class Digest:
         self.sum_s += summary.sum_s
         self.min_s = min(self.min_s, summary.min_s)
         self.max_s = max(self.max_s, summary.max_s)
+        self.bytes_in += summary.bytes_in
+        self.bytes_out += summary.bytes_out
         for bucket, count in count_buckets(summary.centroids).items():
             self.buckets[bucket] = self.buckets.get(bucket, 0) + count
 
     def summary(self) -> Summary:
         """Return what was counted so far, centroids in ascending order."""
         centroids = tuple((_MIDDLES[bucket], float(weight)) for bucket, weight in sorted(self.buckets.items()))
-        return Summary(self.count, self.sum_s, self.min_s if self.count else 0.0, self.max_s, centroids)
+        least_s = self.min_s if self.count else 0.0
+        return Summary(self.count, self.sum_s, least_s, self.max_s, centroids, self.bytes_in, self.bytes_out)
 
     def quantiles(self, points: Iterable[float]) -> list[float] | None:
         """Return the time at each point from 0 to 1 (see `find_quantiles`), None when nothing was counted."""

@@ -33,7 +33,8 @@ class SeriesKey:
 class Summary:
     """Times in seconds of `count` requests: exact count, sum, least and greatest, and centroids (mean, weight).
 
-    Where the weights are less than the count, the times of the rest are not known.
+    Where the weights are less than the count, the times of the rest are not known. The series of the clock TOTAL hold
+    the bytes of the requests' bodies and of their answers' as well, exactly: they are of a request, not of a clock.
     """
 
     count: int
@@ -41,6 +42,8 @@ class Summary:
     min_s: float
     max_s: float
     centroids: tuple[tuple[float, float], ...]
+    bytes_in: int = 0
+    bytes_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ def load_window(values: Mapping[str, Any]) -> Window:
 
 
 def _dump_series(key: SeriesKey, summary: Summary) -> JsonObject:
+    sizes = {"bytes_in": summary.bytes_in, "bytes_out": summary.bytes_out}
     return {
         "deployment": key.deployment,
         "version": key.version,
@@ -93,6 +97,7 @@ def _dump_series(key: SeriesKey, summary: Summary) -> JsonObject:
         "min": summary.min_s,
         "max": summary.max_s,
         "centroids": [list(centroid) for centroid in summary.centroids],
+        **{name: size for name, size in sizes.items() if size},
     }
 
 
@@ -105,8 +110,16 @@ def _load_series(rows: Iterable[Mapping[str, Any]]) -> Iterable[tuple[SeriesKey,
             str(row["status"]),
             Clock(row["clock"]),
         )
-        centroids = tuple((float(mean), float(weight)) for mean, weight in row["centroids"])
-        yield (
-            key,
-            Summary(int(row["count"]), float(row["sum"]), float(row["min"]), float(row["max"]), centroids),
-        )
+        yield key, _load_summary(row)
+
+
+def _load_summary(row: Mapping[str, Any]) -> Summary:
+    return Summary(
+        int(row["count"]),
+        float(row["sum"]),
+        float(row["min"]),
+        float(row["max"]),
+        tuple((float(mean), float(weight)) for mean, weight in row["centroids"]),
+        int(row.get("bytes_in", 0)),  # gateways of older releases do not tell them
+        int(row.get("bytes_out", 0)),
+    )

@@ -126,6 +126,8 @@ class _Figures:
             record.queue_s,
             float(start),
             record.is_timed,
+            record.bytes_in,
+            record.bytes_out,
         )
         if record.key_id:
             self._keys[record.key_id] = max(record.at, self._keys.get(record.key_id, 0.0))
@@ -140,6 +142,8 @@ class _Figures:
             pile.firsts_us,
             pile.queues_us,
             float(start),
+            pile.bytes_in,
+            pile.bytes_out,
         )
         for key, at in pile.keys.items():
             self._keys[key] = max(at, self._keys.get(key, 0.0))

@@ -35,19 +35,24 @@ class Folder:
         queue_s: float | None,
         at: float,
         is_timed: bool = True,
+        bytes_in: int = 0,
+        bytes_out: int = 0,
     ) -> None:
         """Count a request that ended at `at` (epoch seconds). None: that clock never ran, as no byte ever came.
 
-        Where it is not timed, `total_s` is what such requests take about.
+        Where it is not timed, `total_s` is what such requests take about. Bytes are those of the two bodies.
 
         `version` 0 and `replica` "" stand for a request that reached none. Any `at` is counted, in the window that it
         falls in: a clock that was set back opens an old window again, and the store merges what has the same time.
         """
         clocks = self._clocks((deployment, version, replica, status // 100), at)
+        total = clocks[0]
         if is_timed:
-            clocks[0].add(total_s)
+            total.add(total_s)
         else:
-            clocks[0].add_untimed(total_s)
+            total.add_untimed(total_s)
+        total.bytes_in += bytes_in
+        total.bytes_out += bytes_out
         if first_byte_s is not None:
             clocks[1].add(first_byte_s)
         if queue_s is not None:
@@ -63,11 +68,15 @@ class Folder:
         firsts_us: Sequence[int],
         queues_us: Sequence[int],
         at: float,
+        bytes_in: int = 0,
+        bytes_out: int = 0,
     ) -> None:
-        """Count requests that ended in the window of `at`, whose times are in whole microseconds."""
+        """Count requests that ended in the window of `at`, whose times are in whole microseconds, bytes altogether."""
         clocks = self._clocks((deployment, version, replica, status // 100), at)
         for digest, times_us in zip(clocks, (totals_us, firsts_us, queues_us), strict=True):
             digest.add_us(times_us)
+        clocks[0].bytes_in += bytes_in
+        clocks[0].bytes_out += bytes_out
 
     def _clocks(self, group: _Group, at: float) -> _Clocks:
         start = math.floor(at / self.length_s) * self.length_s

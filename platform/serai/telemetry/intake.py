@@ -57,4 +57,5 @@ def _is_possible(summary: Summary) -> bool:
     numbers = (summary.sum_s, *(number for centroid in summary.centroids for number in centroid))
     ordered = 0 <= summary.min_s <= summary.max_s < math.inf
     counted = sum(round(weight) for _, weight in summary.centroids) <= summary.count
-    return summary.count > 0 and ordered and counted and all(0 <= number < math.inf for number in numbers)
+    sized = min(summary.bytes_in, summary.bytes_out) >= 0
+    return summary.count > 0 and ordered and counted and sized and all(0 <= number < math.inf for number in numbers)

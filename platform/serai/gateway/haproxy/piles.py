@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import add
+from operator import add, sub
 
 from serai.gateway.pile import Pile
 from serai.gateway.record import encode_record
@@ -15,6 +15,7 @@ from .records import FIELDS, End, parse_line, read_end
 # Of a line's fields, by `records.py`.
 _BEGAN, _TOTAL, _FIRST, _WAIT, _DEPLOYMENT, _KEY, _WORKER = 0, 1, 2, 3, 4, 15, 16
 _WAY = slice(4, 9)
+_UPLOAD, _REQUEST_HEAD, _DOWNLOAD, _ANSWER_HEAD = 9, 10, 11, 12
 _NONE = b"-"
 
 
@@ -56,6 +57,8 @@ class Heap:
             _queues(self.columns[_WAIT], totals, self.columns[_FIRST]),
             self.lines,
             _last_calls(self.columns[_KEY], self.ended_us),
+            _sum_bodies(self.columns[_UPLOAD], self.columns[_REQUEST_HEAD]),
+            _sum_bodies(self.columns[_DOWNLOAD], self.columns[_ANSWER_HEAD]),
         )
 
 
@@ -111,6 +114,15 @@ def _reckon_queues(waits: Sequence[bytes], totals: Sequence[int], firsts: Sequen
     for wait, total, first in zip(waits, totals, firsts, strict=True):
         wait_ms = int(wait)
         yield total if wait_ms < 0 else min(wait_ms * 1000, total if first == _NONE else int(first))
+
+
+def _sum_bodies(sizes: Sequence[bytes], heads: Sequence[bytes]) -> int:
+    """Return the bytes of all bodies: what went over the wire without the head, whose size is not always known."""
+    if _NONE in heads:
+        known = [(size, head) for size, head in zip(sizes, heads, strict=True) if head != _NONE]
+        return sum(max(0, int(size) - int(head)) for size, head in known)
+    bodies = list(map(sub, map(int, sizes), map(int, heads)))
+    return sum(bodies) if min(bodies) >= 0 else sum(body for body in bodies if body > 0)
 
 
 def _last_calls(keys: Sequence[bytes], ended_us: Sequence[int]) -> Mapping[str, float]:

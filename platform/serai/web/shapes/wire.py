@@ -16,6 +16,7 @@ from .traffic import CorsAnswer, LimitsAnswer
 # 2.0 is a whole number, as JSON knows no difference.
 Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Bytes = Annotated[int, Field(ge=0, le=2**53), Whole]
 Weight = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 KeyId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._-]{1,64}$")]
 Printable = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
@@ -34,6 +35,8 @@ class SeriesShape(Shape):
     min: Seconds
     max: Seconds
     centroids: Annotated[list[tuple[Seconds, Weight]], Field(max_length=10_000)]
+    bytes_in: Bytes = Field(0, description="Of all bodies of requests; of the clock total alone, 0 for the others.")
+    bytes_out: Bytes = Field(0, description="The same of answers.")
 
 
 class WindowShape(Shape):
