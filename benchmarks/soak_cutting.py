@@ -1,0 +1,47 @@
+"""A scheduler for the soak: the local one, with a connection for logs that breaks at random, as one to a node does.
+
+Named in `plugins` by its path, `benchmarks.soak_cutting`. Each cut is a byte in the file `cuts` of the plugin's folder.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from serai.domain.errors import SchedulerUnavailable
+from serai.domain.observation import LogLine, Stream
+from serai.plugin import PluginContext, Scheduler, hookimpl
+from serai_local.scheduler import LocalScheduler
+from serai_local.settings import load_settings
+
+ONE_IN = 10
+
+
+class CuttingScheduler(LocalScheduler):
+    """One in so many readings of a log ends in an error behind some of its lines."""
+
+    def __init__(self, cuts: Path, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._cuts = cuts
+        self._dice = random.Random()
+
+    def logs(
+        self, workload_id: str, replica: str, stream: Stream | None = None, after: str | None = None
+    ) -> Iterator[LogLine]:
+        lines = super().logs(workload_id, replica, stream, after)
+        return lines if self._dice.randrange(ONE_IN) else self._cut(lines)
+
+    def _cut(self, lines: Iterator[LogLine]) -> Iterator[LogLine]:
+        yield from islice(lines, self._dice.randrange(40))
+        with self._cuts.open("ab") as file:
+            file.write(b".")
+        raise SchedulerUnavailable("the connection for logs was cut")
+
+
+@hookimpl
+def serai_register_scheduler(context: PluginContext) -> Scheduler:
+    settings = load_settings(context.settings)
+    return CuttingScheduler(context.data_dir / "cuts", context.data_dir, context.bundle_path, settings)
