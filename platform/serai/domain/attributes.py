@@ -10,6 +10,9 @@ DEPLOYMENT = "serai.deployment"
 VERSION = "serai.version"
 REPLICA = "serai.replica"
 KEY_ID = "serai.key_id"
+# The name of a gateway that is not one of ours: it makes `/v1/traces` count a server span as a request. Never on spans
+# that we send out: our gateways have counted those, and they may come back through a collector.
+GATEWAY = "serai.gateway"
 
 # The three clocks of a request, in seconds; `serai.domain.window.Clock` names them.
 CLOCK_TOTAL = "serai.clock.total"
