@@ -166,7 +166,7 @@ class GpuUsage:
 class Usage:
     """One sample of a replica at `at`. CPU as a fraction of one core (2.0 = two cores busy); None is not known.
 
-    `missing`: why nothing at all can be measured, which somebody has to set right.
+    `missing`: why nothing at all can be measured, which somebody has to set right. `workload` is filled in for sinks.
     """
 
     replica: str
@@ -178,6 +178,7 @@ class Usage:
     memory_total_bytes: int | None = None
     gpus: tuple[GpuUsage, ...] = ()
     missing: Reason | None = None
+    workload: str = ""
 
 
 class Stream(StrEnum):
