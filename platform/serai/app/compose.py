@@ -115,7 +115,7 @@ def compose(
     loop = ReconcileLoop(reconciler, drains, configuration.tick)
     sinks = plugins.make_sinks(make_context)
     intake = Intake(metrics, sinks)
-    logs = make_logs(configuration, data_dir, db, cluster, scheduler)
+    logs = make_logs(configuration, data_dir, db, cluster, scheduler, intake.take_lines)
     nudge, forget = _make_nudge(announcer, loop), partial(_forget, metrics, logs.forget)
     lifecycle = Lifecycle(db, blobs, plugins, scheduler, cluster, nudge, forget, clock)
     core = Core(
@@ -135,6 +135,8 @@ def compose(
         exposition=plugins.make_exposition(make_context),
         sign_ins=plugins.make_sign_ins(make_context),
         take_windows=intake.take,
+        take_spans=intake.take_spans,
+        sink_states=intake.feed.states,
         gateway_url=gateway_url,
         server_url=server_url,
         data_dir=data_dir,

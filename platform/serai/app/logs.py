@@ -13,7 +13,7 @@ from serai.plugin.scheduler import Scheduler
 from serai.reconcile.cluster import Cluster
 from serai.reconcile.log_book import LogBook
 from serai.reconcile.log_collector import LogCollector
-from serai.reconcile.log_intake import LogIntake
+from serai.reconcile.log_intake import LogIntake, Tell
 from serai.store.database import Database
 from serai.store.log_files import FileLogStore, LogLimits
 
@@ -28,13 +28,13 @@ class LogParts:
 
 
 def make_logs(
-    configuration: Configuration, data_dir: Path, db: Database, cluster: Cluster, scheduler: Scheduler
+    configuration: Configuration, data_dir: Path, db: Database, cluster: Cluster, scheduler: Scheduler, tell: Tell
 ) -> LogParts:
     limits = LogLimits(
         timedelta(seconds=configuration.keep_logs), configuration.max_replica_logs, configuration.max_logs
     )
     store = FileLogStore(data_dir / "logs", limits)
-    intake = LogIntake(scheduler, store, cluster.has_version)
+    intake = LogIntake(scheduler, store, cluster.has_version, tell)
 
     def forget(name: str, number: int | None) -> None:
         if number is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .plugin_checks import find_trouble
 from .session import Session, connected
 from .words import clean, format_local
 
@@ -54,9 +55,9 @@ def plugins(session: Session) -> None:
         (
             plugin["name"],
             plugin["version"] or "-",
-            click.style("healthy", fg="green") if plugin["healthy"] else click.style("failing", fg="red"),
+            click.style("failing", fg="red") if find_trouble(plugin) else click.style("healthy", fg="green"),
             ", ".join(hook.removeprefix("serai_") for hook in plugin["hooks"]),
-            clean(plugin["last_error"]),
+            clean(find_trouble(plugin) or plugin["last_error"]),
         )
         for plugin in found
     ]

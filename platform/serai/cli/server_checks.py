@@ -1,4 +1,4 @@
-"""Checks of the way to the server for `serai doctor`: reachable, token, clock, scheduler, gateway."""
+"""Checks of the way to the server for `serai doctor`: reachable, token, clock, scheduler, plugins, gateway."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from serai.client.profile import Profile
 from serai.domain.errors import SeraiError
 
 from .checks import Check
+from .plugin_checks import check_plugins
 
 SKEW_S = 5.0
 
@@ -28,6 +29,7 @@ def check_server(profile: Profile) -> Iterator[Check]:
     yield check_clock(answer.date, time.time())
     yield _check_scheduler(str(answer.values.get("scheduler", "")))
     yield _check_token(profile)
+    yield from _check_plugins(profile)
     if profile.gateway:
         yield _check_gateway(profile.gateway)
 
@@ -59,6 +61,16 @@ def _check_token(profile: Profile) -> Check:
     except SeraiError as error:
         return Check("token", "fail", error.message, "`serai login` with a new token")
     return Check("token", "ok", f"{who['login']} ({', '.join(who['permissions'])})")
+
+
+def _check_plugins(profile: Profile) -> Iterator[Check]:
+    """Yield nothing where the token does not let one ask: that was said before."""
+    try:
+        with Client(profile.url, profile.token) as client:
+            plugins = client.list_plugins()
+    except SeraiError:
+        return
+    yield from check_plugins(plugins)
 
 
 def _check_gateway(url: str) -> Check:

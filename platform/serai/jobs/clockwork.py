@@ -66,7 +66,7 @@ class Clockwork:
         workloads = {replica.id: workload for workload, seen in cluster.observed() for replica in seen.replicas}
         cluster.note_usage(samples, workloads)
         measured = [sample for sample in samples if sample.missing is None]
-        self._intake.take_usage(measured)
+        self._intake.take_usage(measured, workloads)
         self._keep(measured, workloads)
 
     def _keep(self, samples: Sequence[Usage], workload_of: Mapping[str, str]) -> None:

@@ -8,9 +8,10 @@ from .identity import Credentials, Identity, Permission
 from .key_store import KeyStore
 from .scheduler import Scheduler
 from .sign_in import Departure, Person, SignIn
-from .sink import Sink
+from .sink import Busy, Rejected, Sink
 
 __all__ = [
+    "Busy",
     "Credentials",
     "Departure",
     "DeploymentChange",
@@ -21,6 +22,7 @@ __all__ = [
     "Person",
     "PluginContext",
     "PluginDatabase",
+    "Rejected",
     "Scheduler",
     "SignIn",
     "Sink",

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from serai.domain.finished import FinishedRequest
 from serai.domain.routes import RouteChange
 from serai.domain.window import Window
 from serai.plugin.exposition import Exposition
 from serai.plugin.facade import Plugins
 from serai.plugin.scheduler import Scheduler
 from serai.plugin.sign_in import SignIn
+from serai.plugin.sink import SinkState
 from serai.store.blobs import BlobStore
 from serai.store.database import Database
 
@@ -45,6 +47,8 @@ class Core:
     exposition: Exposition | None
     sign_ins: Mapping[str, SignIn]
     take_windows: Callable[[Sequence[Window]], int]
+    take_spans: Callable[[str, Sequence[FinishedRequest], int], int]
+    sink_states: Callable[[], list[SinkState]]
     gateway_url: str
     server_url: str
     data_dir: Path

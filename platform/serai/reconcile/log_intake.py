@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from serai.domain.errors import SeraiError
@@ -20,6 +20,12 @@ _BATCH_CHARACTERS = 256 * 1024
 _FULL_PAUSE_S = 10.0
 # A reader waits no longer for somebody else who collects the same replica: its node may hang.
 _PATIENCE_S = 2.0
+
+Tell = Callable[[LogKey, Sequence[LogLine]], None]
+
+
+def tell_nobody(key: LogKey, lines: Sequence[LogLine]) -> None:
+    """Nobody else wants the lines."""
 
 
 @dataclass(slots=True)
@@ -37,13 +43,17 @@ class _Gate:
 class LogIntake:
     """Safe from any thread. What is collected continues exactly where the store ends, also after a crash.
 
-    A store that cannot write (a full disk) is said once; collecting pauses, and goes on from where it was.
+    A store that cannot write (a full disk) is said once; collecting pauses, and goes on from where it was. `tell` is
+    given what was stored, and must neither wait nor raise.
     """
 
-    def __init__(self, scheduler: Scheduler, store: LogStore, is_ours: Callable[[str], bool]) -> None:
+    def __init__(
+        self, scheduler: Scheduler, store: LogStore, is_ours: Callable[[str], bool], tell: Tell = tell_nobody
+    ) -> None:
         self._scheduler = scheduler
         self._store = store
         self._is_ours = is_ours
+        self._tell = tell
         self._lock = threading.Lock()
         self._gates: dict[LogKey, _Gate] = {}
         self._paused_until = float("-inf")
@@ -92,6 +102,7 @@ class LogIntake:
                 if not self._is_ours(key.workload):
                     return 0
                 self._store.append(key, batch)
+                self._tell(key, batch)
                 count += len(batch)
         except OSError as error:
             raise self._pause(error) from error

@@ -1,19 +1,27 @@
-"""What the server does with figures: windows of gateways into the store, and all of them to the sinks."""
+"""What the server does with what is measured: windows of gateways into the store, and all of it to the sinks."""
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
+from datetime import UTC, datetime
 
+from serai.domain.collected import CollectedLine
 from serai.domain.errors import Invalid
-from serai.domain.observation import Usage
+from serai.domain.finished import FinishedRequest
+from serai.domain.names import parse_workload_id
+from serai.domain.observation import LogLine, Usage
 from serai.domain.window import Summary, Window
+from serai.plugin.log_store import LogKey
 from serai.plugin.sink import Sink
 from serai.store.database import Database
 from serai.store.metrics import take_windows
 
 from .sinks import FeedLimits, SinkFeed
+
+log = logging.getLogger(__name__)
 
 
 class Intake:
@@ -34,9 +42,27 @@ class Intake:
         self.feed.write_windows(take_windows(self._db, windows))
         return len(windows)
 
-    def take_usage(self, samples: Sequence[Usage]) -> None:
-        """Pass one sample of each replica on to the sinks."""
-        self.feed.write_usage(samples)
+    def take_usage(self, samples: Sequence[Usage], workload_of: Mapping[str, str] | None = None) -> None:
+        """Pass one sample of each replica on to the sinks, with its workload by `workload_of`."""
+        known = workload_of or {}
+        self.feed.write_usage([replace(sample, workload=known.get(sample.replica, "")) for sample in samples])
+
+    def take_lines(self, key: LogKey, lines: Sequence[LogLine]) -> None:
+        """Pass lines that were stored on to the sinks that want them."""
+        if self.feed.wants_logs:
+            deployment, version = parse_workload_id(key.workload)
+            now = datetime.now(UTC)
+            self.feed.write_logs([CollectedLine(deployment, version, line, now) for line in lines])
+
+    def take_spans(self, gateway: str, requests: Sequence[FinishedRequest], lost: int = 0) -> int:
+        """Pass sampled requests on to the sinks that want them and return how many that were.
+
+        `lost` is how many more the gateway had no room for.
+        """
+        if lost:
+            log.warning("gateway %s: %d sampled requests were lost, as too many waited for the server", gateway, lost)
+        self.feed.write_spans(requests, lost)
+        return len(requests)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Let the sinks take what waits. The database and the sinks stay open: they belong to who made them."""

@@ -16,6 +16,7 @@ from serai.domain.status import State
 from serai.domain.traffic_text import dump_cors, dump_limits
 from serai.plugin.facade import PluginInfo
 from serai.plugin.identity import Identity, Permission
+from serai.plugin.sink import SinkState
 from serai.reconcile.views import DeploymentView, VersionView
 from serai.store.tokens import Token
 
@@ -192,7 +193,7 @@ def _dump_gpu(gpu: GpuUnit, node: NodeCapacity) -> JsonObject:
     }
 
 
-def dump_plugin(plugin: PluginInfo) -> JsonObject:
+def dump_plugin(plugin: PluginInfo, sinks: Iterable[SinkState]) -> JsonObject:
     return {
         "name": plugin.name,
         "version": plugin.version,
@@ -200,6 +201,16 @@ def dump_plugin(plugin: PluginInfo) -> JsonObject:
         "healthy": plugin.healthy,
         "last_error": plugin.last_error,
         "faults": plugin.faults,
+        "sinks": [_dump_sink(state) for state in sinks if state.name == plugin.name],
+    }
+
+
+def _dump_sink(state: SinkState) -> JsonObject:
+    return {
+        "way": state.way,
+        "waiting": state.waiting,
+        "dropped": state.dropped,
+        "last_error": state.last_error,
     }
 
 

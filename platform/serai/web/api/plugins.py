@@ -13,4 +13,5 @@ resource = Resource("plugins", "The plugins of this server.")
 @resource.on("GET", "/plugins", Permission.READ, {200: PluginsAnswer})
 def list_plugins(call: Call) -> Answer:
     """List the plugins, and how they are."""
-    return Answer([dump_plugin(plugin) for plugin in call.core.plugins.describe()])
+    sinks = call.core.sink_states()
+    return Answer([dump_plugin(plugin, sinks) for plugin in call.core.plugins.describe()])

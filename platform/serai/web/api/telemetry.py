@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from serai.domain.finished import FinishedRequest
 from serai.domain.window import load_window
 from serai.plugin.identity import Permission
 from serai.web.endpoint import Answer, Call, Resource
-from serai.web.shapes.wire import TakenAnswer, TelemetryBody
+from serai.web.shapes.wire import SpansBody, TakenAnswer, TakenSpansAnswer, TelemetryBody
 
 resource = Resource("telemetry", "For gateways: figures of requests.")
 _LIMIT_BYTES = 16 * 1024 * 1024
@@ -18,3 +19,17 @@ def take_telemetry(call: Call, body: TelemetryBody) -> Answer:
     """Take closed windows, each once however often it is sent. The body may be gzipped (Content-Encoding)."""
     windows = [load_window(window.model_dump()) for window in body.windows]
     return Answer({"taken": call.core.take_windows(windows)})
+
+
+@resource.on(
+    "POST",
+    "/telemetry/spans",
+    Permission.GATEWAY,
+    {200: TakenSpansAnswer},
+    takes=SpansBody,
+    body_limit_bytes=_LIMIT_BYTES,
+)
+def take_spans(call: Call, body: SpansBody) -> Answer:
+    """Take requests of sampled traces, for sinks that make spans of them. The body may be gzipped."""
+    finished = [FinishedRequest(**span.model_dump()) for span in body.spans]
+    return Answer({"taken": call.core.take_spans(body.gateway, finished, body.lost)})

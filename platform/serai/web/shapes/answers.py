@@ -217,6 +217,15 @@ class CapacityAnswer(AnswerShape):
     nodes: list[NodeAnswer]
 
 
+class SinkAnswer(AnswerShape):
+    """How one way into a plugin's sink is doing."""
+
+    way: str = Field(examples=["figures"], description="figures, logs or spans.")
+    waiting: int = Field(description="Windows, samples, lines or requests that wait for it.")
+    dropped: int = Field(description="How many it did not get since the start, as too many waited or it refused them.")
+    last_error: str = Field(description="Why its last call failed; empty when it did not.")
+
+
 class PluginAnswer(AnswerShape):
     name: str
     version: str
@@ -224,6 +233,7 @@ class PluginAnswer(AnswerShape):
     healthy: bool
     last_error: str
     faults: int = Field(description="How often its hooks have failed since the start.")
+    sinks: list[SinkAnswer] = Field(description="What the plugin takes of figures, logs and spans, if it does.")
 
 
 class PluginsAnswer(RootModel[list[PluginAnswer]]):

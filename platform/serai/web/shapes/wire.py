@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from serai.domain.deployment import Access
+from serai.domain.finished import PATH_LIMIT
 from serai.domain.window import Clock
 
 from .answers import TimeoutsAnswer
@@ -60,6 +61,46 @@ class TelemetryBody(Shape):
 
 class TakenAnswer(AnswerShape):
     taken: int = Field(description="Windows that are stored now, those of earlier calls included.")
+
+
+SpanId = Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[!-~]{0,64}$")]
+
+
+class FinishedShape(Shape):
+    """One request of a sampled trace. Version 0 and replica "" mean that it reached none."""
+
+    deployment: Name
+    version: Annotated[int, Field(ge=0, le=MAX_NUMBER), Whole]
+    replica: Annotated[str, StringConstraints(pattern=r"^[!-~]{0,200}$")]
+    method: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
+    path: Annotated[str, StringConstraints(max_length=PATH_LIMIT)] = Field(description="Without its query.")
+    status: Annotated[int, Field(ge=0, le=999), Whole]
+    started_at: Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)] = Field(description="Epoch seconds.")
+    total_s: Seconds
+    trace_id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
+    span_id: SpanId
+    parent_id: Annotated[str, StringConstraints(pattern="^([0-9a-f]{16})?$")] = ""
+    first_byte_s: Seconds | None = None
+    queue_s: Seconds | None = None
+    bytes_in: Bytes = 0
+    bytes_out: Bytes = 0
+    error: Word = ""
+    scheme: Word = ""
+    protocol: Word = ""
+    key_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._-]{0,64}$")] = ""
+
+
+class SpansBody(Shape):
+    gateway: Printable
+    lost: Annotated[int, Field(ge=0, le=2**53), Whole] = Field(
+        0, description="How many more there were that the gateway had no room for, since its last call."
+    )
+    spans: Annotated[list[FinishedShape], Field(max_length=10_000)]
+
+
+class TakenSpansAnswer(AnswerShape):
+    taken: int = Field(description="Requests that were handed to the sinks that want them.")
 
 
 class EndpointAnswer(AnswerShape):
