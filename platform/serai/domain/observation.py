@@ -153,13 +153,15 @@ class NodeCapacity:
 
 @dataclass(frozen=True, slots=True)
 class GpuUsage:
-    """One GPU of a replica. `util` is a percentage; None means not known, never zero."""
+    """One GPU of a replica. `util` is a percentage; None means not known, never zero. The power is the whole card's."""
 
     id: str
     model: str
     util: float | None = None
     vram_used_bytes: int | None = None
     vram_total_bytes: int | None = None
+    temperature_c: float | None = None
+    power_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ class Usage:
     """One sample of a replica at `at`. CPU as a fraction of one core (2.0 = two cores busy); None is not known.
 
     `missing`: why nothing at all can be measured, which somebody has to set right. `workload` is filled in for sinks.
+    Disk: what the replica's own folder takes, as of some minutes ago at most, and what it was promised. `restarts`: how
+    often its process was started again in this replica's life.
     """
 
     replica: str
@@ -179,6 +183,9 @@ class Usage:
     gpus: tuple[GpuUsage, ...] = ()
     missing: Reason | None = None
     workload: str = ""
+    disk_used_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    restarts: int | None = None
 
 
 class Stream(StrEnum):

@@ -11,7 +11,7 @@ from .database import Database
 from .metrics_levels import INTERVALS_S, Range, Read, check_asked, check_size, derive_range, floor_to, plan_reads
 from .usage_answer import Curves, GpuCurves, ReplicaCurves, SystemMetrics, dump_system
 from .usage_buckets import SAMPLE_S, load_usage_levels
-from .usage_figures import GPU_MEASURES, REPLICA_MEASURES, UsageFigures, decode
+from .usage_figures import GPU_MEASURES, GROWING, REPLICA_MEASURES, UsageFigures, decode
 from .usage_prune import delete_usage, prune_usage
 from .usage_rollup import roll_up_usage
 from .usage_rows import UsageBucketRow, UsageSeriesRow
@@ -109,9 +109,13 @@ def _make_curves(starts: range, buckets: Mapping[int, UsageFigures], names: Sequ
     nothing = UsageFigures()
     figures = [buckets.get(start, nothing) for start in starts]
     return Curves(
-        {name: tuple(one.average(place) for one in figures) for place, name in enumerate(names)},
+        {name: tuple(_middle(one, place, name) for one in figures) for place, name in enumerate(names)},
         {name: tuple(one.greatest(place) for one in figures) for place, name in enumerate(names)},
     )
+
+
+def _middle(figures: UsageFigures, place: int, name: str) -> float | None:
+    return figures.greatest(place) if name in GROWING else figures.average(place)
 
 
 def _at(epoch_s: int) -> datetime:

@@ -40,7 +40,7 @@ class ReplicaCurves:
 class VersionCurves:
     """All replicas of a version together: sums of averages. `replicas` counts those that were measured.
 
-    `gpus` is over all GPUs: memory as a sum, utilisation as a mean.
+    `gpus` is over all GPUs: memory and power as sums, utilisation and temperature as means.
     """
 
     version: int

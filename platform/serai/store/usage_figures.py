@@ -8,9 +8,20 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-REPLICA_MEASURES = ("cpu_user", "cpu_system", "cpu_cores", "memory_used", "memory_total")
+REPLICA_MEASURES = (
+    "cpu_user",
+    "cpu_system",
+    "cpu_cores",
+    "memory_used",
+    "memory_total",
+    "disk_used",
+    "disk_total",
+    "restarts",
+)
 GPU_MEASURES = ("util", "vram_used", "vram_total", "temperature", "power")
-"""Names in stored order: new ones go to the end. CPU in cores, memory in bytes, util in percent, C and W."""
+"""Names in stored order: new ones go to the end. CPU in cores, memory and disk in bytes, util in percent, C and W."""
+GROWING = frozenset({"restarts"})
+"""What only grows: of an interval the greatest is told, never an average."""
 
 _HEADER = struct.Struct("<HB")  # which measures are known, by bit; 1 if each was measured once
 _ONCE = struct.Struct("<d")
@@ -53,7 +64,7 @@ def make_figures(values: Sequence[float | None]) -> UsageFigures:
 
 
 def encode(figures: UsageFigures) -> bytes:
-    """Return figures as bytes: 43 for one sample of a replica, 103 for the sum of many."""
+    """Return figures as bytes: 43 for one sample of five measures, 103 for the sum of many."""
     places = sorted(figures.cells)
     cells = [figures.cells[place] for place in places]
     is_once = all(count == 1 for count, _, _ in cells)

@@ -43,14 +43,28 @@ def take_usage(db: Database, samples: Iterable[Usage], workload_of: Mapping[str,
 def _split(sample: Usage, workload: str) -> Iterator[tuple[_Owner, str, UsageFigures]]:
     """Yield the figures of the replica and of each of its GPUs."""
     deployment, version = parse_workload_id(workload)
-    own = (sample.cpu_user, sample.cpu_system, sample.cpu_cores, sample.memory_used_bytes, sample.memory_total_bytes)
-    yield (deployment, version, sample.replica, ""), "", make_figures(own)
+    yield (deployment, version, sample.replica, ""), "", make_figures(_values_of_replica(sample))
     for gpu in sample.gpus:
         yield (deployment, version, sample.replica, gpu.id), gpu.model, make_figures(_values_of(gpu))
 
 
+def _values_of_replica(sample: Usage) -> Sequence[float | None]:
+    """Return the values of REPLICA_MEASURES."""
+    return (
+        sample.cpu_user,
+        sample.cpu_system,
+        sample.cpu_cores,
+        sample.memory_used_bytes,
+        sample.memory_total_bytes,
+        sample.disk_used_bytes,
+        sample.disk_total_bytes,
+        sample.restarts,
+    )
+
+
 def _values_of(gpu: GpuUsage) -> Sequence[float | None]:
-    return gpu.util, gpu.vram_used_bytes, gpu.vram_total_bytes
+    """Return the values of GPU_MEASURES."""
+    return gpu.util, gpu.vram_used_bytes, gpu.vram_total_bytes, gpu.temperature_c, gpu.power_w
 
 
 def _number(db: Database, owners: Mapping[_Owner, str]) -> dict[_Owner, int]:

@@ -34,7 +34,7 @@ def read_requests(call: Call, path: NamePath, query: RequestsQuery) -> Answer:
 
 @resource.on("GET", "/deployments/<name>/metrics/system", Permission.READ, {200: SystemAnswer}, refuses=(404,))
 def read_system(call: Call, path: NamePath, query: SystemQuery) -> Answer:
-    """Tell what each replica used over a range [from, to): CPU, memory and each GPU.
+    """Tell what each replica used over a range [from, to): CPU, memory, disk and each GPU; how often it was restarted.
 
     A sample is taken every 10 s; an interval holds the average and the greatest of its samples. Where nothing was
     measured there is null, never 0.

@@ -51,13 +51,16 @@ Column = Annotated[
 
 
 class ReplicaColumns(AnswerShape):
-    """CPU in cores, memory in bytes."""
+    """CPU in cores, memory and disk in bytes; restarts in the replica's life so far."""
 
     cpu_user: Column
     cpu_system: Column
     cpu_cores: Column
     memory_used: Column
     memory_total: Column
+    disk_used: Column
+    disk_total: Column
+    restarts: Column
 
 
 class GpuColumns(AnswerShape):
@@ -90,7 +93,9 @@ class VersionSystemAnswer(ReplicaColumns):
 
     version: int
     replicas: list[int] = Field(description="How many replicas were measured.")
-    gpus: GpuColumns | None = Field(description="All GPUs together, utilisation and temperature as means.")
+    gpus: GpuColumns | None = Field(
+        description="All GPUs together: memory and power as sums, utilisation and temperature as means."
+    )
 
 
 class SystemAnswer(AnswerShape):
