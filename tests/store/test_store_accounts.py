@@ -84,8 +84,8 @@ def test_what_cannot_be_a_password(db: Database, password: str) -> None:
 
 def test_a_new_password_ends_sign_ins_and_keeps_tokens(db: Database) -> None:
     make(db)
-    kinds = (tokens.TokenKind.SESSION, tokens.TokenKind.SESSION, tokens.TokenKind.PERSONAL)
-    here, _, made = [tokens.create_token(db, "x", "ann", [Permission.READ], NOW, None, kind)[0] for kind in kinds]
+    kinds = (tokens.TokenKind.SESSION, tokens.TokenKind.SESSION, tokens.TokenKind.LOGIN, tokens.TokenKind.PERSONAL)
+    here, _, _, made = [tokens.create_token(db, "x", "ann", [Permission.READ], NOW, None, kind)[0] for kind in kinds]
     passwords.set_password(db, "ann", PASSWORD, NOW, "ann", here.id)
     assert tokens.list_tokens(db, "ann") == [here, made]
     accounts.change_account(db, replace(accounts.get_account(db, "ann"), is_disabled=True), NOW, "root")
@@ -93,9 +93,9 @@ def test_a_new_password_ends_sign_ins_and_keeps_tokens(db: Database) -> None:
 
 
 def test_sessions_that_ended_are_forgotten(db: Database) -> None:
-    for kind in (tokens.TokenKind.SESSION, tokens.TokenKind.PERSONAL):
+    for kind in tokens.TokenKind:
         tokens.create_token(db, "x", "ann", [Permission.READ], NOW, later(60), kind)
-    assert (tokens.prune_sessions(db, later(59)), tokens.prune_sessions(db, later(61))) == (0, 1)
+    assert (tokens.prune_sessions(db, later(59)), tokens.prune_sessions(db, later(61))) == (0, 2)
     assert [token.kind for token in tokens.list_tokens(db)] == [tokens.TokenKind.PERSONAL]
 
 

@@ -98,7 +98,7 @@ def test_token_is_touched_by_many_and_revoked(db: Database) -> None:
     def act(index: int) -> None:
         if index == 0:
             tokens.revoke_token(db, token.id)
-        tokens.touch_token(db, token.id, later(60 * index))
+        tokens.touch_token(db, token, later(60 * index))
 
     at_once(8, act)
     assert tokens.find_token(db, plaintext, NOW) is None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 
 import pytest
 
+from serai.domain.accounts import Account, Role
 from serai.domain.errors import Invalid, NotFound
 from serai.plugin.identity import Permission
 from serai.store import tokens
+from serai.store.accounts import create_account
 from serai.store.database import Database
 from tests.store.intent import NOW, later
 
@@ -51,7 +54,8 @@ def test_revoked_token_is_unknown_at_once(db: Database) -> None:
     assert tokens.list_tokens(db) == [second]
     with pytest.raises(NotFound, match=f"no token with the id {first.id}"):
         tokens.revoke_token(db, first.id)
-    tokens.touch_token(db, first.id, NOW)
+    tokens.touch_token(db, first, NOW)
+    assert tokens.list_tokens(db) == [second]
 
 
 def test_id_of_a_revoked_token_is_not_used_again(db: Database) -> None:
@@ -65,9 +69,26 @@ def test_id_of_a_revoked_token_is_not_used_again(db: Database) -> None:
     [([0], 0), ([0, 59], 0), ([0, 60], 60), ([0, 30, 61, 100], 61), ([5000, 100], 100)],
 )
 def test_use_is_noted_once_a_minute(db: Database, uses: list[float], noted: float) -> None:
-    token, plaintext = tokens.create_token(db, "x", "ann", [Permission.READ], NOW)
+    _, plaintext = tokens.create_token(db, "x", "ann", [Permission.READ], NOW)
     for seconds in uses:
-        tokens.touch_token(db, token.id, later(seconds))
+        found = tokens.find_token(db, plaintext, NOW)
+        assert found is not None
+        tokens.touch_token(db, found, later(seconds))
     found = tokens.find_token(db, plaintext, NOW)
     assert found is not None
     assert found.last_used_at == later(noted)
+
+
+def test_a_bearer_is_the_token_with_the_account_of_its_login_by_one_query(
+    db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    ann = create_account(db, Account("ann", "Ann", "", Role.VIEWER, NOW), "root")
+    (hers, plaintext), (robots, other) = (
+        tokens.create_token(db, "x", login, [Permission.WRITE], NOW, later(60)) for login in ("ann", "robot")
+    )
+    caplog.set_level(logging.DEBUG, "peewee")
+    assert tokens.find_bearer(db, plaintext, NOW) == tokens.Bearer(hers, ann)
+    assert sum("SELECT" in str(record.msg) for record in caplog.records) == 1
+    assert tokens.find_bearer(db, other, NOW) == tokens.Bearer(robots, None)
+    for wrong, now in ((plaintext, later(60)), (plaintext + "x", NOW), ("", NOW), ("another", NOW)):
+        assert tokens.find_bearer(db, wrong, now) is None

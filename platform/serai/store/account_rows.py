@@ -1,4 +1,4 @@
-"""The tables of accounts and teams as peewee models."""
+"""The tables of accounts, their teams and their reset addresses as peewee models."""
 
 from __future__ import annotations
 
@@ -39,3 +39,14 @@ class MembershipRow(Row):
     class Meta:
         table_name = "membership"
         primary_key = peewee.CompositeKey("team", "login")
+
+
+class ResetRow(Row):
+    login = peewee.TextField(primary_key=True)  # one each: a new one takes the place of an older one
+    hash = peewee.TextField(unique=True)  # SHA-256 of the code, hexadecimal
+    created_at = InstantField()
+    created_by = peewee.TextField()
+    expires_at = InstantField()
+
+    class Meta:
+        table_name = "password_reset"

@@ -14,7 +14,7 @@ from datetime import datetime
 from serai.domain.accounts import RESERVED_LOGINS, Account, Role, check_login
 from serai.domain.errors import Conflict, Forbidden, NotFound
 
-from .account_rows import AccountRow, MembershipRow
+from .account_rows import AccountRow, MembershipRow, ResetRow
 from .database import Database
 from .events import add_event
 from .rows import DeploymentRow, TokenRow
@@ -26,7 +26,7 @@ def find_account(db: Database, login: str) -> Account | None:
     """Return the account of a login, disabled ones too, None where there is none."""
     with db.read():
         row = AccountRow.select().where(AccountRow.login == login).first(db.peewee)
-    return None if row is None else _to_account(row)
+    return None if row is None else to_account(row)
 
 
 def get_account(db: Database, login: str) -> Account:
@@ -40,7 +40,7 @@ def get_account(db: Database, login: str) -> Account:
 def list_accounts(db: Database) -> list[Account]:
     """Return every account, by login."""
     with db.read():
-        return [_to_account(row) for row in AccountRow.select().order_by(AccountRow.login).execute(db.peewee)]
+        return [to_account(row) for row in AccountRow.select().order_by(AccountRow.login).execute(db.peewee)]
 
 
 def create_account(db: Database, account: Account, actor: str) -> Account:
@@ -96,7 +96,7 @@ def ensure_account(
 def change_account(db: Database, account: Account, now: datetime, actor: str) -> Account:
     """Store an account as it is to be (name, email, role, provider, subject, disabled) and return it. Raise NotFound.
 
-    Its password and its instants stay. Disabling ends its sign-ins for good; its tokens sleep.
+    Its password and its instants stay. Disabling ends its sign-ins for good; its other tokens sleep.
     """
     with db.write():
         old = get_account(db, account.login)
@@ -120,6 +120,7 @@ def delete_account(db: Database, login: str, now: datetime, actor: str) -> None:
             )
         TokenRow.delete().where(TokenRow.login == login).execute(db.peewee)
         MembershipRow.delete().where(MembershipRow.login == login).execute(db.peewee)
+        ResetRow.delete().where(ResetRow.login == login).execute(db.peewee)
         AccountRow.delete().where(AccountRow.login == login).execute(db.peewee)
         add_event(db, now, "account.deleted", "", text=login, actor=actor)
 
@@ -131,9 +132,13 @@ def note_sign_in(db: Database, login: str, now: datetime) -> None:
 
 
 def end_sign_ins(db: Database, login: str, but: int = 0) -> int:
-    """Revoke the tokens that signing in has made, all but the one with the id `but`, and return how many they were."""
-    ours = (TokenRow.login == login) & (TokenRow.kind == "session") & (TokenRow.id != but)
+    """Revoke the tokens that signing in has made, all but the one with the id `but`, and return how many they were.
+
+    An address at which the account's password could be set is void, too.
+    """
+    ours = (TokenRow.login == login) & (TokenRow.kind != "personal") & (TokenRow.id != but)
     with db.write():
+        ResetRow.delete().where(ResetRow.login == login).execute(db.peewee)
         return int(TokenRow.delete().where(ours).execute(db.peewee))
 
 
@@ -144,7 +149,7 @@ def _find_vouched(db: Database, login: str, provider: str, subject: str) -> Acco
     if row is None:
         waiting = (AccountRow.login == login) & (AccountRow.provider == provider) & (AccountRow.subject == "")
         row = AccountRow.select().where(waiting).first(db.peewee)
-    return None if row is None else _to_account(row)
+    return None if row is None else to_account(row)
 
 
 def _check_free(db: Database, login: str) -> None:
@@ -186,7 +191,8 @@ def _changeable(account: Account) -> dict[str, object]:
     return {field: getattr(account, field) for field in ("name", "email", "role", "is_disabled", "provider", "subject")}
 
 
-def _to_account(row: AccountRow) -> Account:
+def to_account(row: AccountRow) -> Account:
+    """Return the account of a row."""
     return Account(
         login=row.login,
         name=row.name,

@@ -47,10 +47,11 @@ def open_account(db: Database, account: Account, password: str | None, actor: st
     """
     if password is not None:
         check_new_password(account.login, password)
+    hashed = None if password is None else _hash(password)
     with db.write():
         create_account(db, account, actor)
-        if password is not None:
-            set_password(db, account.login, password, account.created_at, actor)
+        if hashed is not None:
+            keep_password(db, account.login, hashed, account.created_at, actor)
         return get_account(db, account.login)
 
 
@@ -59,16 +60,40 @@ def set_password(db: Database, login: str, password: str, now: datetime, actor: 
 
     Raise NotFound, Invalid for the password, Conflict for an account that a plugin signs in.
     """
-    check_new_password(login, password)
-    account = get_account(db, login)
-    if account.provider:
-        raise Conflict(f"{login} signs in by {account.provider}, so Serai keeps no password for it", "account-provided")
-    hashed = _hash(password)
+    hashed = hash_new_password(db, login, password)
     with db.write():
-        get_account(db, login)
-        AccountRow.update(password_hash=hashed).where(AccountRow.login == login).execute(db.peewee)
-        end_sign_ins(db, login, but)
-        add_event(db, now, "account.changed", "", text=f"{login}: new password", actor=actor)
+        keep_password(db, login, hashed, now, actor, but)
+
+
+def hash_new_password(db: Database, login: str, password: str) -> str:
+    """Return what `keep_password` stores of a password: apart from it, as no transaction should take so long.
+
+    Raise NotFound, Invalid for the password, Conflict for an account that a plugin signs in.
+    """
+    check_new_password(login, password)
+    check_own(get_account(db, login))
+    return _hash(password)
+
+
+def keep_password(
+    db: Database, login: str, hashed: str, now: datetime, actor: str, but: int = 0, how: str = ""
+) -> None:
+    """Store an account's new password in the caller's transaction, and end its sign-ins, all but the token `but`.
+
+    `how` says for the timeline how it came about. Raise NotFound, or Conflict for an account that a plugin signs in.
+    """
+    check_own(get_account(db, login))
+    AccountRow.update(password_hash=hashed).where(AccountRow.login == login).execute(db.peewee)
+    end_sign_ins(db, login, but)
+    add_event(db, now, "account.changed", "", text=f"{login}: new password{how and f', {how}'}", actor=actor)
+
+
+def check_own(account: Account) -> None:
+    """Raise Conflict for an account whose password somebody else keeps."""
+    if account.provider:
+        raise Conflict(
+            f"{account.login} signs in by {account.provider}, so Serai keeps no password for it", "account-provided"
+        )
 
 
 def find_by_password(db: Database, login: str, password: str) -> Account | None:

@@ -127,7 +127,7 @@ class TokenRow(Row):
     created_at = InstantField()
     expires_at = InstantField(null=True)
     last_used_at = InstantField(null=True)
-    kind = peewee.TextField()  # "personal", or "session" for one that a sign-in made
+    kind = peewee.TextField()  # as TokenKind: "personal", or "session" or "login" for one that a sign-in made
 
     class Meta:
         table_name = "token"

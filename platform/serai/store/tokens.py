@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import peewee
+
+from serai.domain.accounts import Account
 from serai.domain.errors import Invalid, NotFound
 from serai.plugin.identity import Permission
 
+from .account_rows import AccountRow
+from .accounts import to_account
 from .database import Database
 from .rows import TokenRow
 
@@ -24,10 +29,14 @@ _TOUCH_EVERY_S = 60.0
 
 
 class TokenKind(StrEnum):
-    """Whether somebody made it, or a sign-in did: those end with a new password, and with the account's disabling."""
+    """What made it: somebody (PERSONAL), a browser's sign-in (SESSION), or a program's with a password (LOGIN).
+
+    Those of sign-ins end with a new password, and with the account's disabling.
+    """
 
     PERSONAL = "personal"
     SESSION = "session"
+    LOGIN = "login"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,14 @@ class Token:
     kind: TokenKind = TokenKind.PERSONAL
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who calls: a token and the account of its login, None for a token that an administrator made for a program."""
+
+    token: Token
+    account: Account | None
+
+
 def create_token(
     db: Database,
     name: str,
@@ -68,7 +85,7 @@ def create_token(
             login=login,
             permissions=" ".join(sorted(permissions)),
             prefix=plaintext[:_PREFIX_LENGTH],
-            hash=_hash(plaintext),
+            hash=hash_secret(plaintext),
             created_at=now,
             expires_at=expires_at,
             kind=kind,
@@ -86,8 +103,22 @@ def find_token(db: Database, plaintext: str, now: datetime) -> Token | None:
     if not plaintext.startswith(MARK):
         return None
     with db.read():
-        row = TokenRow.select().where(TokenRow.hash == _hash(plaintext)).first(db.peewee)
+        row = TokenRow.select().where(TokenRow.hash == hash_secret(plaintext)).first(db.peewee)
     return _to_token(row) if row is not None and _is_current(row, now) else None
+
+
+def find_bearer(db: Database, plaintext: str, now: datetime) -> Bearer | None:
+    """Return what `find_token` finds, with the account of its login, by one query: every call asks for both."""
+    if not plaintext.startswith(MARK):
+        return None
+    own = AccountRow.login == TokenRow.login
+    both = TokenRow.select(TokenRow, AccountRow).join(AccountRow, peewee.JOIN.LEFT_OUTER, on=own, attr="account")
+    with db.read():
+        row = both.where(TokenRow.hash == hash_secret(plaintext)).first(db.peewee)
+    if row is None or not _is_current(row, now):
+        return None
+    account = getattr(row, "account", None)
+    return Bearer(_to_token(row), None if account is None else to_account(account))
 
 
 def is_token_alive(db: Database, id: int, now: datetime) -> bool:
@@ -125,7 +156,7 @@ def revoke_token(db: Database, id: int) -> None:
 
 def prune_sessions(db: Database, now: datetime) -> int:
     """Forget the sign-ins that ended by themselves and return how many they were."""
-    over = (TokenRow.kind == TokenKind.SESSION) & (TokenRow.expires_at < now)
+    over = (TokenRow.kind != TokenKind.PERSONAL) & (TokenRow.expires_at < now)
     with db.read():
         if not TokenRow.select().where(over).first(db.peewee):
             return 0
@@ -133,14 +164,15 @@ def prune_sessions(db: Database, now: datetime) -> int:
         return int(TokenRow.delete().where(over).execute(db.peewee))
 
 
-def touch_token(db: Database, id: int, now: datetime) -> None:
-    """Note that a token is used; at most once a minute is anything written. An unknown id is ignored."""
-    with db.read():
-        row = TokenRow.select().where(TokenRow.id == id).first(db.peewee)
-    if row is None or _is_noted(row.last_used_at, now):
+def touch_token(db: Database, token: Token, now: datetime) -> None:
+    """Note that a token, as it was just read, is used; at most once a minute is anything written.
+
+    One that was revoked meanwhile is ignored.
+    """
+    if _is_noted(token.last_used_at, now):
         return
     with db.write():
-        TokenRow.update(last_used_at=now).where(TokenRow.id == id).execute(db.peewee)
+        TokenRow.update(last_used_at=now).where(TokenRow.id == token.id).execute(db.peewee)
 
 
 def _not_found(id: int) -> NotFound:
@@ -156,7 +188,8 @@ def _is_noted(last_used_at: datetime | None, now: datetime) -> bool:
     return last_used_at is not None and abs((now - last_used_at).total_seconds()) < _TOUCH_EVERY_S
 
 
-def _hash(plaintext: str) -> str:
+def hash_secret(plaintext: str) -> str:
+    """Return what is stored of a secret of 256 random bits: its SHA-256, which needs no salt and no work then."""
     return hashlib.sha256(plaintext.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from serai.domain.accounts import Role, describe_owner
+from serai.domain.accounts import Account, Role, describe_owner
 from serai.domain.errors import Forbidden, Unauthenticated
 from serai.plugin import Credentials, Identity, Permission, hookimpl
 from serai.reconcile.vouched import permissions_of
@@ -14,18 +14,22 @@ from serai.store.accounts import find_account
 from serai.store.database import Database
 from serai.store.teams import find_owner, owners_of
 
+_WRITING = frozenset({Permission.WRITE, Permission.READ, Permission.FETCH, Permission.SPANS})
 IMPLIED = {
-    Permission.ADMIN: frozenset({Permission.ADMIN, Permission.WRITE, Permission.READ, Permission.FETCH}),
-    Permission.WRITE: frozenset({Permission.WRITE, Permission.READ, Permission.FETCH}),
+    Permission.ADMIN: _WRITING | {Permission.ADMIN},
+    Permission.WRITE: _WRITING,
     Permission.READ: frozenset({Permission.READ}),
     Permission.FETCH: frozenset({Permission.FETCH}),
+    Permission.SPANS: frozenset({Permission.SPANS}),
     Permission.GATEWAY: frozenset({Permission.GATEWAY}),
 }
+# What changes a deployment, or is told of it: its owner's.
+_OWNERS = frozenset({Permission.WRITE, Permission.SPANS})
 _GATEWAYS = frozenset({Permission.GATEWAY})
 
 
 class TokenAuthentication:
-    """Knows the tokens of the store. ADMIN includes WRITE, and WRITE includes READ and FETCH; GATEWAY stands alone.
+    """Knows the tokens of the store. ADMIN includes WRITE, which includes READ, FETCH and SPANS; GATEWAY stands alone.
 
     A token of an account has the lesser of its own scope and the account's role of the moment, and writes to what the
     account or one of its teams owns, or what is not there yet. A token whose login has no account is one that an
@@ -41,17 +45,16 @@ class TokenAuthentication:
         if not credentials.token.startswith(tokens.MARK):
             return None
         now = self._clock()
-        with self._db.read():  # one state: an account that goes takes its tokens along
-            token = tokens.find_token(self._db, credentials.token, now)
-            account = find_account(self._db, token.login) if token else None
-        if token is None:
+        bearer = tokens.find_bearer(self._db, credentials.token, now)
+        if bearer is None:
             raise Unauthenticated("this token is not known, has been revoked or has expired; sign in again")
+        account, token = bearer.account, bearer.token
         if account is not None and account.is_disabled:
             raise Unauthenticated(f"the account {account.login!r} is disabled; ask an administrator")
-        tokens.touch_token(self._db, token.id, now)
+        tokens.touch_token(self._db, token, now)
         if account is None:
             return Identity(token.login, token.permissions)
-        return Identity(token.login, expand(token.permissions) & ceiling_of(account.role), has_account=True)
+        return Identity(token.login, derive_reach(token.permissions, account), has_account=True)
 
     @hookimpl
     def serai_authorize(self, identity: Identity, permission: Permission, deployment: str | None) -> bool | None:
@@ -62,7 +65,7 @@ class TokenAuthentication:
         can = expand(identity.permissions)
         if permission not in can:
             return None
-        if permission is Permission.WRITE and deployment is not None and Permission.ADMIN not in can:
+        if permission in _OWNERS and deployment is not None and Permission.ADMIN not in can:
             self._check_owner(identity, deployment)
         return True
 
@@ -78,6 +81,11 @@ class TokenAuthentication:
             f" {describe_owner(owner)} or an administrator to do it, or to give it to a team of yours",
             "not-owner",
         )
+
+
+def derive_reach(scope: frozenset[Permission], account: Account | None) -> frozenset[Permission]:
+    """Return what a token of a scope may do: no more than the role of its account, where it has one."""
+    return expand(scope) if account is None else expand(scope) & ceiling_of(account.role)
 
 
 def ceiling_of(role: Role) -> frozenset[Permission]:
