@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from serai.domain.routes import RouteTable
 from serai.domain.spec_text import JsonObject
@@ -14,7 +15,8 @@ from .pile import Pile
 from .record import RequestRecord
 
 Keep = Callable[[RequestRecord], None]
-KeepAll = Callable[[Pile], None]
+Announce = Callable[[Path, int], None]  # to which journal, of which size until then, something is written now
+KeepAll = Callable[[Pile, Announce | None], None]
 Health = Callable[[], JsonObject]
 
 

@@ -35,8 +35,11 @@ class Journal:
             segment = self._rotate(start)
         self._tell(segment.add(record))
 
-    def append_all(self, pile: Pile) -> None:
-        """Count requests that came together, as `append` does each: much cheaper where they fall in one window."""
+    def append_all(self, pile: Pile, announce: Callable[[Path, int], None] | None = None) -> None:
+        """Count requests that came together, as `append` does each: much cheaper where they fall in one window.
+
+        Where they do, `announce` is told the file and its size before they are written.
+        """
         start, last = self._start(min(pile.ended_us) / 1e6), self._start(max(pile.ended_us) / 1e6)
         if start != last:
             for record in pile:
@@ -45,7 +48,7 @@ class Journal:
         segment = self._open
         if segment is None or segment.id.start != start:
             segment = self._rotate(start)
-        self._tell(segment.add_pile(pile))
+        self._tell(segment.add_pile(pile, announce))
 
     def take_closed(self, all: bool = False) -> list[Segment]:
         """Return the segments whose time is over, oldest first, `all` of them at the end."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +66,10 @@ class Segment:
         self._figures.count(record, self.id.start)
         return error
 
-    def add_pile(self, pile: Pile) -> OSError | None:
-        """Count requests as `add` does each, with one write for all of them."""
+    def add_pile(self, pile: Pile, announce: Callable[[Path, int], None] | None = None) -> OSError | None:
+        """Count requests as `add` does each, with one write for all of them, which is announced before."""
+        if announce is not None and self._descriptor is not None:
+            announce(self._path, self._size_bytes)
         error = self._write(b"\n".join([*pile.lines, b""]))
         self._figures.count_pile(pile, self.id.start)
         return error

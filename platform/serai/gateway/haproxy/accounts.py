@@ -51,9 +51,9 @@ class Accounts:
                 self._enter(slot, hundreds, count, about_s)
 
     def _enter(self, slot: int, hundreds: int, count: int, about_s: float) -> None:
-        self._ledger.add(slot, hundreds, count)
         deployment = self._owners.get(f"p{slot}")
         if deployment is None:
+            self._ledger.add(slot, hundreds, count)
             return
         self.untimed += count
         log.warning("the records of %d requests of %s were lost: counted without their times", count, deployment)
@@ -64,6 +64,7 @@ class Accounts:
                     time.time(), deployment, 0, "", status, about_s, None, None, 0, 0, "", "", "", "", is_timed=False
                 )
             )
+            self._ledger.add(slot, hundreds)
 
 
 def find_missing(

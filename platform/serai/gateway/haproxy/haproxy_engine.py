@@ -13,7 +13,7 @@ from serai.domain.routes import Route, RouteTable
 from serai.domain.traffic import Rate
 from serai.gateway.carrier import Carrier
 from serai.gateway.certificate import Certificate
-from serai.gateway.engine import Engine, Health, Keep, KeepAll, TlsPlace
+from serai.gateway.engine import Announce, Engine, Health, Keep, KeepAll, TlsPlace
 from serai.gateway.rates import WRONG_KEYS
 from serai.gateway.record import RequestRecord
 from serai.gateway.waker import Wake
@@ -181,7 +181,7 @@ class HaproxyEngine(Engine):
         with suppress(RuntimeFailure):  # it has ended: it is started anew with what is wanted
             await self._supervision.steering.bring(touched)
 
-    def _keep_each(self, records: Iterable[RequestRecord]) -> None:
+    def _keep_each(self, records: Iterable[RequestRecord], announce: Announce | None = None) -> None:
         for record in records:
             self._keep(record)
 

@@ -7,9 +7,10 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from typing import cast
 
-from serai.gateway.engine import KeepAll
+from serai.gateway.engine import Announce, KeepAll
 
 from .ledger import Ledger
 from .names import slot_number
@@ -76,12 +77,19 @@ class Records:
     def _keep(self, heap: Heap) -> None:
         """Keep what is on record nowhere else."""
         if not heap.end.is_ours or heap.end.is_unreached:
-            self._keep_all(heap.make_pile())
+            self._keep_all(heap.make_pile(), self._announce(heap))
         elif heap.end.is_broken:
             # A gateway that is gone took them along.
             orphans = heap.older_than(self._since_us)
             if orphans is not None:
-                self._keep_all(orphans.make_pile())
+                self._keep_all(orphans.make_pile(), None)  # fewer than are entered
+
+    def _announce(self, heap: Heap) -> Announce | None:
+        """Return how to say that the heap is written now, None where it is not in the ledger."""
+        slot = slot_number(heap.backend.decode())
+        if slot is None or heap.worker != self._ledger.worker:
+            return None
+        return partial(self._ledger.announce, slot, heap.end.hundreds)
 
     def _enter(self, heap: Heap) -> None:
         """Enter lines of the present worker in the ledger."""
