@@ -26,9 +26,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+import psutil
 
 from benchmarks.report import report
 from benchmarks.soak_lines import LineFigures, check_lines
@@ -92,7 +95,8 @@ class Chaos:
         victim = await asyncio.to_thread(self._world.find_haproxy, _ROUGH)
         if victim is not None:
             self._rough.note_kill()  # in the same breath: what is answered from now on is in doubt
-            victim.kill()
+            with suppress(psutil.NoSuchProcess):
+                victim.kill()
             self._faults.done["HAProxy processes killed"] += 1
 
     async def _kill_server(self) -> None:
