@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 SCREENSHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
@@ -68,8 +70,15 @@ def sign_in(context: BrowserContext, url: str, token: str) -> None:
     assert answer.ok, answer.text()
 
 
+def is_picturing() -> bool:
+    """Return whether screenshots for the documentation are asked for, by SERAI_SCREENSHOTS=1."""
+    return os.environ.get("SERAI_SCREENSHOTS") == "1"
+
+
 def picture(page: Page, name: str) -> None:
-    """Keep a screenshot for the documentation, where it is asked for by SERAI_SCREENSHOTS=1."""
-    if os.environ.get("SERAI_SCREENSHOTS") == "1":
+    """Keep a screenshot for the documentation, where it is asked for, in 256 colours: a third of the size."""
+    if is_picturing():
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        image = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+        few = image.quantize(256, dither=Image.Dither.NONE)
+        few.save(SCREENSHOTS / f"{name}.png", optimize=True)
