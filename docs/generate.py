@@ -104,6 +104,8 @@ def _default(name: str) -> str:
         value = ", ".join(value)
     if isinstance(value, Rate):
         value = dump_rate(value)
+    if value is None:
+        value = "off"
     return f"`{value}`" if str(value) else ""
 
 

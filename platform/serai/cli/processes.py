@@ -97,6 +97,7 @@ def gateway(
         tls_port=configuration.gateway_tls_port,
         keys=TrustRule(configuration.gateway_keys_last, configuration.gateway_keys_then),
         wrong_keys=configuration.gateway_wrong_keys,
+        trace_share=configuration.trace_sample,
     )
     try:
         run(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -56,6 +57,12 @@ class Configuration:
         Rate(20, 10),
         "How many wrong keys a client address may send before they are answered 429; 0 is no limit.",
         "rate",
+    )
+    trace_sample: float | None = _setting(
+        None,
+        "Of which part of the requests that begin a trace gateways keep spans, 0 to 1, beside those whose callers ask "
+        "for it in `traceparent`; off keeps none.",
+        "share",
     )
     domain: str = _setting("localhost", "Requests to the host <deployment>.<domain> are routed by host.")
     database: str = _setting("", "sqlite:///path or postgresql://...; by default a file in the data folder.")
@@ -165,6 +172,19 @@ def _read_keys_then(value: object, name: str) -> str:
     return str(value).lower()
 
 
+def _read_share(value: object, name: str) -> float | None:
+    """Return a part of 1; None for `off`."""
+    if str(value).lower() == "off":
+        return None
+    try:
+        share = math.nan if isinstance(value, bool) else float(str(value))
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise Invalid(f"{name}: {value!r} has to be a number from 0 to 1, such as 0.01, or off", name)
+    return share
+
+
 def _as_number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
@@ -189,5 +209,6 @@ _READERS = {
     "engine": _read_engine,
     "keys_then": _read_keys_then,
     "rate": read_rate,
+    "share": _read_share,
     "bool": read_bool,
 }

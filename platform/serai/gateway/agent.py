@@ -24,6 +24,8 @@ from .follow import Follower
 from .haproxy.master import HaproxyFailure
 from .haproxy.supervision import end_leftover
 from .journal import Journal
+from .sampling import Tracing
+from .span_post import SpanPost
 from .spool import Spool
 from .table_file import TableFile
 from .trust import Trust
@@ -48,6 +50,7 @@ class Agent:
         self._journal = Journal(self._journal_folder, self.id, config.window_s, time.time)
         self._spool = Spool(self._journal_folder, config.spool_limit_bytes)
         self._control = ControlPlane(config.server, config.token_file, self.id)
+        self._spans = SpanPost(self._control)
         self.engine: Engine = self._make_engine(self._choice)
         self._follower = Follower(
             self._control,
@@ -118,7 +121,9 @@ class Agent:
         return self.engine.leaving()
 
     def _make_engine(self, choice: Choice) -> Engine:
-        return make_engine(choice, self._config, self._journal, self.health, self._tls, self._control.wake)
+        share = self._config.trace_share
+        tracing = None if share is None else Tracing(share, self._spans.keep)
+        return make_engine(choice, self._config, self._journal, self.health, self._tls, self._control.wake, tracing)
 
     async def _start_engine(self) -> None:
         """Start the engine; where any will do and HAProxy does not run, the other one."""
@@ -147,6 +152,7 @@ class Agent:
                 self._trust.watch(),
                 self._uploader.close_windows(),
                 self._uploader.send_windows(),
+                self._spans.post(),
                 *([CertificateWatch(self._config.tls, self._present).follow()] if self._config.tls else []),
             )
         ]
@@ -170,6 +176,7 @@ class Agent:
         with suppress(ServerUnavailable, TimeoutError):
             async with asyncio.timeout(_LAST_SEND_S):
                 await self._uploader.send_pending()
+                await self._spans.post_pending()
 
 
 def _make_url(scheme: str, address: tuple[str, int]) -> str:

@@ -14,6 +14,7 @@ from .certificate import Certificate, make_context, present
 from .engine import Engine, Health, Keep, TlsPlace
 from .entrance import Entrance
 from .rates import WRONG_KEYS
+from .sampling import Tracing
 from .waker import Wake
 
 _BACKLOG = 1024
@@ -36,11 +37,12 @@ class AsyncioEngine(Engine):
         tls: TlsPlace | None = None,
         wake: Wake | None = None,
         wrong_keys: Rate | None = WRONG_KEYS,
+        tracing: Tracing | None = None,
     ) -> None:
         self._host, self._port, self._tls = host, port, tls
         self._context: ssl.SSLContext | None = None
         self._carrier = Carrier(keep, health, hold_limit, wake, wrong_keys)
-        self._listener = self._carrier.make_listener(Entrance(domain))
+        self._listener = self._carrier.make_listener(Entrance(domain, tracing))
         self._servers: list[asyncio.Server] = []
 
     @property

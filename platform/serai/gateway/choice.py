@@ -14,6 +14,7 @@ from .engine import Engine, Health, TlsPlace
 from .haproxy.haproxy_engine import HaproxyEngine
 from .haproxy.program import Finding, Program, find_program
 from .journal import Journal
+from .sampling import Tracing
 from .waker import Wake
 
 log = logging.getLogger(__name__)
@@ -63,11 +64,12 @@ def make_engine(
     health: Health,
     tls: TlsPlace | None = None,
     wake: Wake | None = None,
+    tracing: Tracing | None = None,
 ) -> Engine:
     """Return the chosen engine for the address and folder of `config`."""
     place = (config.host, config.port, config.domain)
     if choice.program is None:
-        return AsyncioEngine(*place, journal.append, health, config.hold_limit, tls, wake, config.wrong_keys)
+        return AsyncioEngine(*place, journal.append, health, config.hold_limit, tls, wake, config.wrong_keys, tracing)
     folder = config.data / "haproxy"
     place_of_work = (folder, choice.program, config.hold_limit)
     return HaproxyEngine(
@@ -79,4 +81,5 @@ def make_engine(
         tls=tls,
         wake=wake,
         wrong_keys=config.wrong_keys,
+        tracing=tracing,
     )

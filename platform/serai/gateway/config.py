@@ -21,6 +21,7 @@ class GatewayConfig:
     deployment; `spool_limit_bytes` bounds the figures kept while the server is away. `engine` is the name of
     one, or `auto`. With `tls`, callers come in by TLS at `tls_host` and `tls_port`, too. `keys` is how
     long keys are gone by without the server, `wrong_keys` how many wrong ones a client may send (None: any number).
+    `trace_share` of the traces that begin here are sampled (None: no span is kept, and all are passed on as sampled).
     """
 
     server: str | Path
@@ -39,3 +40,4 @@ class GatewayConfig:
     tls_port: int = 8443
     keys: TrustRule = TrustRule()
     wrong_keys: Rate | None = WRONG_KEYS
+    trace_share: float | None = None

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import aiohttp
 
 from serai.domain.errors import ServerUnavailable
+from serai.domain.finished import FinishedRequest, dump_finished
 from serai.domain.routes import RouteChange, load_change
 
 # An answer may come this much later than asked for before the connection is given up.
@@ -61,6 +62,12 @@ class ControlPlane:
         """Hand over windows, each as JSON; raise Refused if trying again is no use."""
         body = gzip.compress(b'{"windows":[' + b",".join(windows) + b"]}", compresslevel=1)
         await self._call("POST", "/api/v1/telemetry", {}, body, _SEND_S)
+
+    async def send_spans(self, requests: Sequence[FinishedRequest], lost: int) -> None:
+        """Hand over sampled requests, and say how many were lost; raise Refused if trying again is no use."""
+        document = {"gateway": self._gateway, "lost": lost, "spans": [dump_finished(request) for request in requests]}
+        body = gzip.compress(json.dumps(document).encode(), compresslevel=1)
+        await self._call("POST", "/api/v1/telemetry/spans", {}, body, _SEND_S)
 
     async def wake(self, deployment: str) -> None:
         """Have an idle deployment start its replicas."""

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from .headers import values_of
 from .routing import Destination, find_destination
+from .sampling import Tracing
 from .trace import Trace, derive_trace, read_trace
 
 PEER_HEADER, SCHEME_HEADER = "X-Serai-Peer", "X-Serai-Scheme"
@@ -20,8 +21,10 @@ class Entrance:
     # Whether an engine in front has checked the key and written what the model is to be told.
     is_admitting = False
 
-    def __init__(self, domain: str) -> None:
+    def __init__(self, domain: str, tracing: Tracing | None = None) -> None:
         self._domain = domain
+        self._share = 1.0 if tracing is None else tracing.share
+        self.keep_span = None if tracing is None else tracing.keep
 
     def find(self, request: web.BaseRequest, known: Container[str]) -> Destination | None:
         return find_destination(request.raw_path, request.headers.get("Host", ""), self._domain, known)
@@ -33,7 +36,7 @@ class Entrance:
         return request.scheme
 
     def trace(self, request: web.BaseRequest) -> Trace:
-        return derive_trace(values_of(request.raw_headers, b"traceparent"), secrets.token_hex)
+        return derive_trace(values_of(request.raw_headers, b"traceparent"), secrets.token_hex, self._share)
 
 
 class HandedEntrance(Entrance):

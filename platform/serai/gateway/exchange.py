@@ -10,6 +10,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from serai.domain.deployment import Timeouts
+from serai.domain.finished import FinishedRequest
 from serai.domain.routes import Endpoint, Route
 
 from .caller import Caller
@@ -18,6 +19,7 @@ from .headers import is_sane_id
 from .problems import Problem
 from .record import RequestRecord
 from .routing import Destination
+from .sampling import make_finished
 from .timeouts import Watch
 
 Keep = Callable[[RequestRecord], None]
@@ -37,6 +39,7 @@ class Exchange:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._keep = keep
+        self._keep_span = entrance.keep_span
         self._is_kept = False
         self.started = self._loop.time()
         self.request = request
@@ -68,8 +71,8 @@ class Exchange:
         """The head of an answer has come."""
         self.first_byte_s = self._loop.time() - self.started
 
-    def finish(self, status: int) -> None:
-        """Leave the record, once.
+    def finish(self, status: int, error: str = "") -> None:
+        """Leave the record, once; `error` is the code of a problem that ends the request.
 
         It is called before the last byte goes out: a gateway that is killed must not have served what it has not
         counted.
@@ -79,28 +82,35 @@ class Exchange:
         self._is_kept = True
         total_s = self._loop.time() - self.started
         endpoint, trace = self.endpoint, self.trace
-        self._keep(
-            RequestRecord(
-                time.time(),
-                self.destination.deployment,
-                endpoint.version if endpoint else 0,
-                endpoint.replica if endpoint else "",
-                status,
-                total_s,
-                self.first_byte_s,
-                total_s if self.queue_s is None else self.queue_s,
-                self.bytes_in,
-                self.caller.bytes_out,
-                trace.trace_id,
-                trace.span_id,
-                trace.parent_id,
-                self.key_id,
-            )
+        record = RequestRecord(
+            time.time(),
+            self.destination.deployment,
+            endpoint.version if endpoint else 0,
+            endpoint.replica if endpoint else "",
+            status,
+            total_s,
+            self.first_byte_s,
+            total_s if self.queue_s is None else self.queue_s,
+            self.bytes_in,
+            self.caller.bytes_out,
+            trace.trace_id,
+            trace.span_id,
+            trace.parent_id,
+            self.key_id,
         )
+        self._keep(record)
+        if self._keep_span is not None and trace.is_sampled:
+            self._keep_span(self._make_finished(record, error))
+
+    def _make_finished(self, record: RequestRecord, error: str) -> FinishedRequest:
+        destination, version = self.destination, self.request.version
+        path = destination.prefix + destination.target.partition("?")[0]
+        protocol = f"{version.major}.{version.minor}"
+        return make_finished(record, self.request.method, path, self.scheme, protocol, error)
 
     def fail(self, problem: Problem) -> None:
         """Answer with a problem, or cut an answer that has begun; raise CallerLeft if nobody is there."""
-        self.finish(problem.status)
+        self.finish(problem.status, problem.code)
         if self.caller.has_head:
             self.caller.abort()
         else:

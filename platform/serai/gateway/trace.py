@@ -20,6 +20,11 @@ class Trace:
     flags: str
 
     @property
+    def is_sampled(self) -> bool:
+        """Whether the lowest bit of the flags says so: spans of it are kept, here and by those who it is sent on to."""
+        return self.flags[1] in "13579bdf"
+
+    @property
     def header(self) -> bytes:
         """The traceparent to send on."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}".encode()
@@ -31,13 +36,15 @@ def read_trace(header: str) -> Trace | None:
     return Trace(match[2].decode(), match[3].decode(), "", match[4].decode()) if match else None
 
 
-def derive_trace(parents: Sequence[bytes], make_hex: Callable[[int], str]) -> Trace:
+def derive_trace(parents: Sequence[bytes], make_hex: Callable[[int], str], share: float = 1.0) -> Trace:
     """Return the trace of a request with these traceparent headers; `make_hex(n)` gives n random bytes in hexadecimal.
 
-    One valid parent is joined, flags included. None, several or a broken one start a sampled trace.
+    One valid parent is joined, flags included. None, several or a broken one start a trace, `share` (0 to 1) of which
+    are sampled.
     """
     match = _PARENT.fullmatch(parents[0]) if len(parents) == 1 else None
     if match is None or (match[1] == b"00" and match[5]):
         ids = make_hex(24)
-        return Trace(ids[:32], ids[32:], "", "01")
+        is_sampled = share >= 1.0 or int(ids[16:32], 16) < share * 2**64  # as OpenTelemetry's samplers decide
+        return Trace(ids[:32], ids[32:], "", "01" if is_sampled else "00")
     return Trace(match[2].decode(), make_hex(8), match[3].decode(), match[4].decode())

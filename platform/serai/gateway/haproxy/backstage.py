@@ -8,6 +8,7 @@ from pathlib import Path
 
 from serai.gateway.carrier import Carrier
 from serai.gateway.entrance import HandedEntrance, RescueEntrance
+from serai.gateway.sampling import Tracing
 
 from .folder import RunFolder
 from .reader import Records
@@ -19,11 +20,13 @@ _BACKLOG = 1024
 class Backstage:
     """Three servers on sockets of the folder."""
 
-    def __init__(self, folder: RunFolder, carrier: Carrier, records: Records, domain: str) -> None:
+    def __init__(
+        self, folder: RunFolder, carrier: Carrier, records: Records, domain: str, tracing: Tracing | None = None
+    ) -> None:
         self._folder = folder
         self._factories: dict[str, Callable[[], asyncio.BaseProtocol]] = {
-            HANDED_SOCKET: carrier.make_listener(HandedEntrance(domain)),
-            RESCUE_SOCKET: carrier.make_listener(RescueEntrance(domain)),
+            HANDED_SOCKET: carrier.make_listener(HandedEntrance(domain, tracing)),
+            RESCUE_SOCKET: carrier.make_listener(RescueEntrance(domain, tracing)),
             LOG_SOCKET: records.connection,
         }
         self._servers: list[asyncio.Server] = []

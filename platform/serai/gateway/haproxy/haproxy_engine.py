@@ -16,6 +16,7 @@ from serai.gateway.certificate import Certificate
 from serai.gateway.engine import Announce, Engine, Health, Keep, KeepAll, TlsPlace
 from serai.gateway.rates import WRONG_KEYS
 from serai.gateway.record import RequestRecord
+from serai.gateway.sampling import Tracing
 from serai.gateway.waker import Wake
 
 from .accounts import Accounts
@@ -60,6 +61,7 @@ class HaproxyEngine(Engine):
         tls: TlsPlace | None = None,
         wake: Wake | None = None,
         wrong_keys: Rate | None = WRONG_KEYS,
+        tracing: Tracing | None = None,
     ) -> None:
         self._host, self._port, self._domain = host, port, domain
         self._keep = keep
@@ -67,13 +69,14 @@ class HaproxyEngine(Engine):
         self._folder = RunFolder(folder)
         self._carrier = Carrier(keep, health, hold_limit, wake, wrong_keys)
         self._ledger = Ledger(folder / "ledger")
-        self._records = Records(keep_all or self._keep_each, self._ledger)
-        self._backstage = Backstage(self._folder, self._carrier, self._records, domain)
+        self._records = Records(keep_all or self._keep_each, self._ledger, tracing.keep if tracing else None)
+        self._backstage = Backstage(self._folder, self._carrier, self._records, domain, tracing)
         self._runtime = Runtime(self._folder.socket(ADMIN_SOCKET))
         self._wanted = Wanted(Slots(0))
         self._accounts = Accounts(self._runtime, self._records, self._ledger, keep)
+        share = tracing.share if tracing else None
         self._supervision = Supervision(
-            program, self._folder, self._runtime, self._wanted, self._accounts.begin, wrong_keys
+            program, self._folder, self._runtime, self._wanted, self._accounts.begin, wrong_keys, share
         )
         self._table = RouteTable(0, {})
         self._tasks: list[asyncio.Task[None]] = []

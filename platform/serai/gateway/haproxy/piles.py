@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import add, sub
 
+from serai.domain.finished import FinishedRequest
 from serai.gateway.pile import Pile
 from serai.gateway.record import encode_record
 
-from .records import FIELDS, End, parse_line, read_end
+from .records import LENGTHS, SPAN, End, parse_line, parse_span, read_end
 
 # Of a line's fields, by `records.py`.
 _BEGAN, _TOTAL, _FIRST, _WAIT, _DEPLOYMENT, _KEY, _WORKER = 0, 1, 2, 3, 4, 15, 16
@@ -43,6 +44,16 @@ class Heap:
         records = [encode_record(line.record).rstrip(b"\n") for line in parsed if line is not None and line.record]
         return replace(heap, lines=records)
 
+    def find_spans(self) -> Iterator[FinishedRequest]:
+        """Yield the requests that leave a span: hardly any, so looking for them has to cost nothing."""
+        column = self.columns[SPAN] if len(self.columns) > SPAN else ()
+        if column.count(_NONE) == len(column):
+            return
+        for line, field in zip(self.lines, column, strict=True):
+            finished = None if field == _NONE else parse_span(line)
+            if finished is not None:
+                yield finished
+
     def make_pile(self) -> Pile:
         """Return them as the journal takes them. ValueError where one is no record after all."""
         end, totals = self.end, self.totals_us
@@ -71,7 +82,7 @@ def heap_up(lines: Iterable[bytes]) -> tuple[list[Heap], list[bytes]]:
     unread = []
     for line in lines:
         fields = line.split(b" ")
-        if len(fields) == FIELDS:
+        if len(fields) in LENGTHS:
             sorted_out[(fields[_WORKER], *fields[_WAY])].append((line, fields))
     heaps = []
     for together in sorted_out.values():

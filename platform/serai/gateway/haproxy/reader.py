@@ -11,6 +11,7 @@ from functools import partial
 from typing import cast
 
 from serai.gateway.engine import Announce, KeepAll
+from serai.gateway.sampling import KeepSpan
 
 from .ledger import Ledger
 from .names import slot_number
@@ -31,8 +32,9 @@ class Records:
     What began before this was made may have been carried by one like it that is gone.
     """
 
-    def __init__(self, keep_all: KeepAll, ledger: Ledger) -> None:
+    def __init__(self, keep_all: KeepAll, ledger: Ledger, keep_span: KeepSpan | None = None) -> None:
         self._keep_all = keep_all
+        self._keep_span = keep_span
         self._ledger = ledger
         self._since_us = int(time.time() * 1e6)
         self._is_puzzled = False
@@ -78,6 +80,9 @@ class Records:
         """Keep what is on record nowhere else."""
         if not heap.end.is_ours or heap.end.is_unreached:
             self._keep_all(heap.make_pile(), self._announce(heap))
+            if self._keep_span is not None:
+                for request in heap.find_spans():
+                    self._keep_span(request)
         elif heap.end.is_broken:
             # A gateway that is gone took them along.
             orphans = heap.older_than(self._since_us)

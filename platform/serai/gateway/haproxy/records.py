@@ -16,12 +16,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import unquote
 
+from serai.domain.finished import FinishedRequest
 from serai.gateway.record import CLIENT_LEFT, RequestRecord
+from serai.gateway.sampling import make_finished
 
 from .names import HANDED, RESCUE, parse_server_name
 
-FIELDS = 17
+# The last one of 18 is there where traces are sampled.
+LENGTHS = frozenset({17, 18})
+SPAN = 17
 _SWITCHING = 101
 _UNREACHED = ("SC", "sC", "sQ")
 
@@ -43,13 +48,23 @@ def parse_line(line: bytes, since_us: int = 0) -> Line | None:
     it has served since `since_us` (epoch microseconds).
     """
     fields = line.split(b" ")
-    if len(fields) != FIELDS or fields[4] == b"-":
+    if len(fields) not in LENGTHS or fields[4] == b"-":
         return None
     began_us = int(fields[0])
     end = read_end(fields[5], fields[6], fields[7], fields[8])
     is_kept = not end.is_ours or end.is_unreached or (began_us < since_us and end.is_broken)
     ended_us = began_us + int(fields[1])
     return Line(int(fields[16]), fields[5], ended_us, end.hundreds, _make_record(fields, end) if is_kept else None)
+
+
+def parse_span(line: bytes) -> FinishedRequest | None:
+    """Return the sampled request that a line tells of; None where the asyncio engine tells of it, or it is not one."""
+    parsed, fields = parse_line(line), line.split(b" ")
+    told = fields[SPAN].decode("utf-8", "replace").split(",") if len(fields) > SPAN else []
+    if parsed is None or parsed.record is None or len(told) != 4:
+        return None
+    method, scheme, protocol, path = told
+    return make_finished(parsed.record, method, unquote(path), scheme, protocol)
 
 
 @dataclass(frozen=True, slots=True)

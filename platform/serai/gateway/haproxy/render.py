@@ -42,6 +42,7 @@ class Plan:
     threads: int
     tls: tuple[str, int] | None = None
     wrong_keys: Rate | None = WRONG_KEYS
+    trace_share: float | None = None
 
     @property
     def digest(self) -> str:
@@ -66,7 +67,7 @@ def _render(plan: Plan, digest: str, servers: Mapping[str, Server]) -> str:
         (f"frontend {FRONTEND} from base", _frontend(plan)),
         (f"backend {HANDED} from base", _handed()),
         *make_tables(plan.wrong_keys),
-        ("defaults slot from base", _slot(plan.wrong_keys)),
+        ("defaults slot from base", _slot(plan)),
         *((f"backend {name} from slot", _backend(by_slot.get(name, []))) for name in map(slot_name, range(plan.slots))),
     ]
     return "\n".join(f"{title}\n" + "".join(f"  {line}\n" for line in lines) for title, lines in sections)
@@ -123,12 +124,14 @@ _RECORD = " ".join(
     )
 )
 
+_SPAN = " %[var(txn.span)]"
+
 
 def _frontend(plan: Plan) -> list[str]:
     return [
         *_binds(plan),
         "log ring@records format raw local0",
-        f"log-format '{_RECORD}'",
+        f"log-format '{_RECORD}{'' if plan.trace_share is None else _SPAN}'",
         "http-request set-var(txn.t0) date(0,us)",
         *measure_request(),
         *find_row(plan.domain),
@@ -171,8 +174,9 @@ def _handed() -> list[str]:
     ]
 
 
-def _slot(wrong_keys: Rate | None) -> list[str]:
-    return ["balance leastconn", *identify(), *check_key(wrong_keys), *rewrite(), *keep_rates(), *answer()]
+def _slot(plan: Plan) -> list[str]:
+    checked = check_key(plan.wrong_keys)
+    return ["balance leastconn", *identify(plan.trace_share), *checked, *rewrite(), *keep_rates(), *answer()]
 
 
 def _backend(servers: list[str]) -> list[str]:

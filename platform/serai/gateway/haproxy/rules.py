@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from serai.domain.finished import PATH_LIMIT
 from serai.gateway.headers import SESSION_COOKIE
 
 from .names import HANDED, RESCUE
@@ -17,6 +18,11 @@ SESSION = SESSION_COOKIE.decode()
 _ID = "[A-Za-z0-9._:/+=@-]{1,128}"
 _TRACE, _SPAN = "(?!0{32})[0-9a-f]{32}", "(?!0{16})[0-9a-f]{16}"
 _PARENT = f"^(00-{_TRACE}-{_SPAN}-[0-9a-f]{{2}}|(?!ff|00)[0-9a-f]{{2}}-{_TRACE}-{_SPAN}-[0-9a-f]{{2}}(-.*)?)$"
+# What a span tells beside the record, of requests whose flags say that they are sampled. `url_enc` leaves no space.
+_TOLD = (
+    "http-request set-var-fmt(txn.span) %[method],%[ssl_fc,iif(https,http)],%[req.ver],"
+    f"%[path,bytes(0,{PATH_LIMIT}),url_enc] if {{ var(txn.tp) -m end 1 3 5 7 9 b d f }}"
+)
 _COOKIES = 16  # of an answer that tries to set the session: as many of its others are kept
 
 # Done exactly by the asyncio engine, and rare. By the header that tells:
@@ -105,10 +111,11 @@ def hand_over_odd() -> list[str]:
     ]
 
 
-def identify() -> list[str]:
+def identify(share: float | None = None) -> list[str]:
     """Set the trace, and the id under which both sides find the request.
 
-    One random id gives all three numbers: hashes of it, as far apart as random ones.
+    One random id gives all three numbers: hashes of it, as far apart as random ones. `share` of the traces that begin
+    here are sampled; with None nothing is kept of any and all are passed on as sampled.
     """
     joins = "{ var(txn.parent) -m found }"
     parent = "req.fhdr(traceparent)"
@@ -117,11 +124,22 @@ def identify() -> list[str]:
     return [
         "http-request set-var(txn.uuid) uuid(4)",
         f"http-request set-var(txn.parent) {parent},bytes(36,16) if {{ {parent} -m reg {_PARENT} }}",
-        f"http-request set-var-fmt(txn.tp) 00-{trace}-%[var(txn.uuid),{span}]-01 if !{joins}",
+        *(
+            f"http-request set-var-fmt(txn.tp) 00-{trace}-%[var(txn.uuid),{span}]-{flags} if !{joins}{condition}"
+            for flags, condition in _choose_flags(share)
+        ),
         f"http-request set-var-fmt(txn.tp) {joined} if {joins}",
         f"http-request set-var(txn.rid) req.fhdr(x-request-id) if {{ req.fhdr(x-request-id) -m reg ^{_ID}$ }}",
         "http-request set-var(txn.rid) var(txn.tp),bytes(3,32) if !{ var(txn.rid) -m found }",
+        *([] if share is None else [_TOLD]),
     ]
+
+
+def _choose_flags(share: float | None) -> list[tuple[str, str]]:
+    """Return the flags of traces that begin here, each with its condition; a later one stands."""
+    parts = 10**6 if share is None else round(share * 10**6)
+    drawn = [("01", f" {{ rand({10**6}) lt {parts} }}")] if 0 < parts < 10**6 else []
+    return [("01" if parts >= 10**6 else "00", ""), *drawn]
 
 
 def rewrite() -> list[str]:

@@ -39,6 +39,7 @@ class Supervision:
         wanted: Wanted,
         began: Callable[[], Awaitable[None]],
         wrong_keys: Rate | None,
+        trace_share: float | None = None,
     ) -> None:
         self._began = began
         self._program = program
@@ -47,7 +48,7 @@ class Supervision:
         self._wanted = wanted
         self.steering = Steering(runtime, wanted)
         self.master = Master(program.path, folder)
-        self.plan = Plan("", 0, "", 0, count_threads(), wrong_keys=wrong_keys)
+        self.plan = Plan("", 0, "", 0, count_threads(), wrong_keys=wrong_keys, trace_share=trace_share)
         self._old_replicas: set[str] = set()
 
     @property
