@@ -1,0 +1,68 @@
+"""Samples of replicas as gauges. What is not known has no point, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint
+
+from serai.domain.names import parse_workload_id
+from serai.domain.observation import GpuUsage, Usage
+
+from .metrics import describe_replica
+from .wire import Value, make_attributes, to_ns
+
+_REPLICA: tuple[tuple[str, str, str, Callable[[Usage], float | None], Mapping[str, Value]], ...] = (
+    ("serai.replica.cpu.usage", "{cpu}", "Cores that are busy.", lambda s: s.cpu_user, {"cpu.mode": "user"}),
+    ("serai.replica.cpu.usage", "{cpu}", "Cores that are busy.", lambda s: s.cpu_system, {"cpu.mode": "system"}),
+    ("serai.replica.cpu.limit", "{cpu}", "Cores that a replica may use.", lambda s: s.cpu_cores, {}),
+    ("serai.replica.memory.usage", "By", "Memory in use.", lambda s: s.memory_used_bytes, {}),
+    ("serai.replica.memory.limit", "By", "Memory that a replica may use.", lambda s: s.memory_total_bytes, {}),
+    ("serai.replica.disk.usage", "By", "What the replica's folder takes.", lambda s: s.disk_used_bytes, {}),
+    ("serai.replica.disk.limit", "By", "Disk that a replica was promised.", lambda s: s.disk_total_bytes, {}),
+    ("serai.replica.restarts", "{restart}", "How often its process was started again.", lambda s: s.restarts, {}),
+)
+_GPU: tuple[tuple[str, str, str, Callable[[GpuUsage], float | None]], ...] = (
+    ("hw.gpu.utilization", "1", "Part of the time that the GPU worked.", lambda gpu: _share(gpu.util)),
+    ("hw.gpu.memory.usage", "By", "Memory of the GPU in use.", lambda gpu: gpu.vram_used_bytes),
+    ("hw.gpu.memory.limit", "By", "Memory of the GPU.", lambda gpu: gpu.vram_total_bytes),
+    ("hw.temperature", "Cel", "Temperature of the GPU.", lambda gpu: gpu.temperature_c),
+    ("hw.power", "W", "Power of the GPU.", lambda gpu: gpu.power_w),
+)
+_Key = tuple[str, str, str]  # name, unit, description
+
+
+def make_usage_metrics(samples: Sequence[Usage]) -> list[Metric]:
+    """Return gauges of the samples whose workload is known to be ours."""
+    points: dict[_Key, list[NumberDataPoint]] = {}
+    for sample in samples:
+        for key, value, attributes in _read(sample) if sample.workload else ():
+            if value is not None:
+                points.setdefault(key, []).append(_make_point(sample, value, attributes))
+    return [
+        Metric(name=name, unit=unit, description=about, gauge=Gauge(data_points=found))
+        for (name, unit, about), found in points.items()
+    ]
+
+
+def _read(sample: Usage) -> Iterator[tuple[_Key, float | None, Mapping[str, Value]]]:
+    for name, unit, about, read, attributes in _REPLICA:
+        yield (name, unit, about), read(sample), attributes
+    for gpu in sample.gpus:
+        card: Mapping[str, Value] = {"hw.id": gpu.id, "hw.name": gpu.model, "hw.type": "gpu"}
+        for name, unit, about, find in _GPU:
+            yield (name, unit, about), find(gpu), card
+
+
+def _make_point(sample: Usage, value: float, attributes: Mapping[str, Value]) -> NumberDataPoint:
+    replica = describe_replica(*parse_workload_id(sample.workload), sample.replica)
+    point = NumberDataPoint(attributes=make_attributes({**replica, **attributes}), time_unix_nano=to_ns(sample.at))
+    if isinstance(value, int):
+        point.as_int = value
+    else:
+        point.as_double = value
+    return point
+
+
+def _share(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
