@@ -13,6 +13,8 @@ NAMES = (
     "reconcile_tick",
     "metrics_query",
     "logs",
+    "logs_kills",
+    "span_intake",
     "nomad",
 )
 

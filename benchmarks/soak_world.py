@@ -17,14 +17,12 @@ import psutil
 
 from serai.client.client import Client
 from tests.ports import free_port
+from tests.system.cutting_logs import CONFIG, PLUGIN, count_cuts
 from tests.system.installation import make_model
 
 ROOT = Path(__file__).parents[1]
-PLUGIN = "benchmarks.soak_cutting"
 PATIENCE_S = 90.0
-_SETTINGS = f"""
-plugins = ["{PLUGIN}", "apikey"]
-scheduler = "{PLUGIN}"
+_SETTINGS = f"""{CONFIG}
 tick = "1s"
 gateway_engine = "haproxy"
 [plugin."{PLUGIN}"]
@@ -127,8 +125,7 @@ class World:
     @property
     def cuts(self) -> int:
         """Return how often the collector's connection was cut."""
-        path = self.folder / "main" / "plugins" / PLUGIN / "cuts"
-        return path.stat().st_size if path.exists() else 0
+        return count_cuts(self.folder / "main")
 
     def client(self) -> Client:
         return Client(self.url, self.token, patience_s=PATIENCE_S)

@@ -28,13 +28,39 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Model).s
 """
 
 
+# Counts up to TOTAL at RATE lines/s, on both outputs by turns; small, as there may be hundreds.
+PACED = """
+import os, socket, threading, time
+rate, total = int(os.environ["RATE"]), int(os.environ["TOTAL"])
+server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+def serve():
+    while True:
+        server.accept()[0].close()
+def write(output, lines):
+    data = "".join(lines).encode()
+    while data:
+        data = data[os.write(output, data):]
+threading.Thread(target=serve, daemon=True).start()
+life, number, began = time.time_ns(), 0, time.monotonic()
+while number < total:
+    due = min(total, int((time.monotonic() - began) * rate))
+    for output in (1, 2):
+        numbers = (n for n in range(number, due) if n % 2 == output - 1)
+        write(output, (f"count {life} {n} ".ljust(99, ".") + "\\n" for n in numbers))
+    number = due
+    time.sleep(0.02)
+while True:
+    time.sleep(60)
+"""
+
+
 def check_numbers(texts: Iterable[str]) -> dict[str, int]:
     """Assert that each life's numbers are there from 0 on, each once; return how many by life."""
     lives: defaultdict[str, list[int]] = defaultdict(list)
     for text in texts:
         word, _, rest = text.partition(" ")
         if word == "count":
-            life, _, number = rest.partition(" ")
+            life, number = rest.split(" ")[:2]  # padding may follow
             lives[life].append(int(number))
     for life, numbers in lives.items():
         ordered = sorted(numbers)  # two outputs of one instant have no order

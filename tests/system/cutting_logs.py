@@ -1,6 +1,6 @@
-"""A scheduler for the soak: the local one, with a connection for logs that breaks at random, as one to a node does.
+"""The local scheduler with a connection for logs that breaks at random, as one to a node does.
 
-Named in `plugins` by its path, `benchmarks.soak_cutting`. Each cut is a byte in the file `cuts` of the plugin's folder.
+Named in `plugins` by its path. Each cut is a byte in the file `cuts` of the plugin's folder.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from serai.plugin import PluginContext, Scheduler, hookimpl
 from serai_local.scheduler import LocalScheduler
 from serai_local.settings import load_settings
 
+PLUGIN = "tests.system.cutting_logs"
+CONFIG = f'plugins = ["{PLUGIN}", "apikey"]\nscheduler = "{PLUGIN}"\n'
 ONE_IN = 10
 
 
@@ -39,6 +41,12 @@ class CuttingScheduler(LocalScheduler):
         with self._cuts.open("ab") as file:
             file.write(b".")
         raise SchedulerUnavailable("the connection for logs was cut")
+
+
+def count_cuts(data: Path) -> int:
+    """Return how often a connection was cut in the installation of a data folder."""
+    path = data / "plugins" / PLUGIN / "cuts"
+    return path.stat().st_size if path.exists() else 0
 
 
 @hookimpl
