@@ -9,13 +9,15 @@ from enum import StrEnum
 class Permission(StrEnum):
     """What a call needs. `READ` looks, `WRITE` deploys, scales, stops, deletes; `ADMIN` is tokens, users, plugins;
     `GATEWAY` reads the route table (which holds hashes of keys) and sends telemetry; `FETCH` downloads bundles, which
-    hold code and weights: `WRITE` includes it, as who deploys a bundle can read it, and `READ` does not."""
+    hold code and weights: `WRITE` includes it, as who deploys a bundle can read it, and `READ` does not; `SPANS` sends
+    spans, which add figures to the deployments that its login may write to, and nothing else; `WRITE` includes it."""
 
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
     GATEWAY = "gateway"
     FETCH = "fetch"
+    SPANS = "spans"
 
 
 @dataclass(frozen=True, slots=True)
