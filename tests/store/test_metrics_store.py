@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from serai.domain.digest import RELATIVE_ERROR
 from serai.domain.errors import Invalid
 from serai.domain.window import Clock, Window
 from serai.store.database import Database
 from serai.store.metrics import (
-    RequestMetrics,
     Retention,
     delete_metrics,
     dump_metrics,
@@ -27,84 +24,16 @@ from serai.store.metrics import (
     take_window,
     take_windows,
 )
-from serai.store.metrics_answer import PERCENTILES, Times
+from serai.store.metrics_answer import PERCENTILES
 from serai.store.metrics_rows import BucketRow, SeriesRow, TakenRow
-from serai.telemetry.fold import Folder, make_window
-
-DAY = datetime(2026, 1, 1, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-SHORT = Retention({60: 3600, 900: 7200, 3600: 86400, 86400: 10 * 86400})
-
-
-@dataclass(frozen=True)
-class Request:
-    at: float
-    version: int
-    replica: str
-    status: int
-    total_s: float
-    first_byte_s: float | None
-
-
-@dataclass
-class Gateway:
-    """Folds requests into numbered windows as the gateway does, and remembers them all for the oracle."""
-
-    name: str = "g"
-    deployment: str = "digits"
-    requests: list[Request] = field(default_factory=list)
-    sequence: int = 0
-
-    def serve(self, count: int, start: datetime, length: timedelta, seed: int = 0) -> list[Window]:
-        rng = random.Random(seed)
-        folder = Folder()
-        for _ in range(count):
-            self._serve_one(folder, rng, start.timestamp() + rng.random() * length.total_seconds())
-        return [self._number(at, series) for at, series in folder.take(0.0, all=True)]
-
-    def _serve_one(self, folder: Folder, rng: random.Random, at: float) -> None:
-        status = rng.choice([200, 200, 200, 404, 503])
-        first = None if status == 503 else rng.lognormvariate(-4, 1)
-        version = rng.choice([1, 2])
-        request = Request(
-            at, version, f"digits-v{version}-{rng.randrange(3)}", status, rng.lognormvariate(-3, 1), first
-        )
-        folder.add(self.deployment, version, request.replica, status, request.total_s, first, 0.0, at)
-        self.requests.append(request)
-
-    def _number(self, at: float, series: dict) -> Window:
-        self.sequence += 1
-        return make_window(self.name, self.sequence, at, 10.0, series)
+from serai.telemetry.fold import Folder
+from tests.store.metrics_oracle import DAY, HOUR, SHORT, Gateway, Request, assert_answer, count_request
+from tests.telemetry.loads import LOADS
 
 
 @pytest.fixture
 def gateway() -> Gateway:
     return Gateway()
-
-
-def assert_times(found: Times, expected: Sequence[float]) -> None:
-    assert found.count == len(expected)
-    if not expected:
-        assert found == Times()
-        return
-    assert found.avg_s == pytest.approx(sum(expected) / len(expected))
-    assert found.max_s == max(expected)
-    assert found.percentiles is not None
-    exact = np.quantile(expected, [percent / 100 for percent in PERCENTILES])
-    assert list(found.percentiles) == pytest.approx(list(exact), rel=RELATIVE_ERROR * 1.001, abs=1e-6)
-
-
-def assert_answer(found: RequestMetrics, requests: Sequence[Request]) -> None:
-    """Compare the total and every bucket with the requests themselves."""
-    inside = [r for r in requests if found.start_at.timestamp() <= r.at < found.end_at.timestamp()]
-    assert_times(found.total[Clock.TOTAL], [r.total_s for r in inside])
-    assert_times(found.total[Clock.FIRST_BYTE], [r.first_byte_s for r in inside if r.first_byte_s is not None])
-    assert_times(found.total[Clock.QUEUE], [0.0 for _ in inside])
-    for at, clocks in found.buckets:
-        start = at.timestamp()
-        assert start % found.interval_s == 0
-        assert_times(clocks[Clock.TOTAL], [r.total_s for r in inside if start <= r.at < start + found.interval_s])
-    assert sum(clocks[Clock.TOTAL].count for _, clocks in found.buckets) == len(inside)
 
 
 def test_any_range_interval_and_filter(db: Database, gateway: Gateway) -> None:
@@ -132,7 +61,7 @@ def test_any_range_interval_and_filter(db: Database, gateway: Gateway) -> None:
 def test_no_requests_are_told_apart_from_fast_ones(db: Database) -> None:
     found = load_requests(db, "digits", DAY, DAY + timedelta(minutes=2), 60)
     nothing = {"count": 0, "avg": None, "max": None} | {f"p{percent}": None for percent in PERCENTILES}
-    clocks = nothing | {"first_byte": nothing, "queue": nothing}
+    clocks = nothing | {"bytes_in": 0, "bytes_out": 0, "first_byte": nothing, "queue": nothing}
     assert dump_metrics(found) == {
         "interval": 60,
         "from": "2026-01-01T00:00:00Z",
@@ -334,6 +263,28 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
     database = Database.open(f"sqlite:///{tmp_path}/metrics.db")
     yield database
     database.close()
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_percentiles_of_any_load_over_any_range(sqlite: Database, name: str) -> None:
+    """However minutes, quarters and hours are cut and put together again, an exact sort says the same."""
+    rng = random.Random(name)
+    times = LOADS[name](np.random.default_rng(11), 3000).tolist()
+    rng.shuffle(times)
+    gateway, folder = Gateway(), Folder()
+    for total_s in times:
+        at = DAY.timestamp() + rng.random() * 6 * 3600
+        request = Request(at, 1, rng.choice("abc"), rng.choice([200, 503]), total_s, total_s, 1, 2)
+        count_request(folder, gateway.deployment, request)
+        gateway.requests.append(request)
+    take_windows(sqlite, [gateway.number(at, series) for at, series in folder.take(0.0, all=True)])
+    for hours in range(6):
+        roll_up(sqlite, DAY + hours * HOUR)
+        start = DAY + timedelta(minutes=rng.randrange(300))
+        span = (start, start + timedelta(minutes=rng.randrange(1, 300)), rng.choice([900, 1800, 3600, 21600]))
+        assert_answer(load_requests(sqlite, "digits", *span), gateway.requests)
+        own = [r for r in gateway.requests if r.replica == "a" and r.status == 503]
+        assert_answer(load_requests(sqlite, "digits", *span, replica="a", status="5xx"), own)
 
 
 def test_a_random_history_keeps_every_count(sqlite: Database) -> None:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import peewee
 
 from serai.domain.errors import Invalid
 from serai.domain.window import Clock
 
 from .database import Database
 from .metrics_answer import PERCENTILES, ClockTimes, RequestMetrics, Times, dump_metrics
-from .metrics_buckets import add_row
 from .metrics_figures import Figures
-from .metrics_levels import INTERVALS_S, Range, Read, check_asked, check_size, derive_range, floor_to, plan_reads
+from .metrics_levels import INTERVALS_S, Range, check_asked, check_size, derive_range, plan_reads
 from .metrics_prune import Retention, delete_metrics, prune_metrics
+from .metrics_reading import Cells, Chosen, load_cells
 from .metrics_rollup import load_levels, roll_up
-from .metrics_rows import WHOLE, BucketRow, SeriesRow
 from .metrics_windows import take_window, take_windows
 
 __all__ = [
@@ -39,17 +34,6 @@ __all__ = [
 MAX_BUCKETS = 11_000
 """Most buckets of an answer: a week by the minute, 30 years by the day."""
 _POINTS = [percent / 100 for percent in PERCENTILES]
-_Cells = dict[tuple[int, str], Figures]  # start of the bucket, clock
-
-
-@dataclass(frozen=True, slots=True)
-class _Filter:
-    """Whose requests; None is all."""
-
-    deployment: str
-    version: int | None
-    replica: str | None
-    status: str | None
 
 
 def load_requests(
@@ -64,18 +48,18 @@ def load_requests(
 ) -> RequestMetrics:
     """Return the requests that ended in [start_at, end_at), widened to whole minutes, in buckets of `interval_s`.
 
-    Counts, averages and maxima are exact, percentiles within 0.5 %. The first and the last bucket hold only what lies
-    in the range. `status` is a class such as `5xx`. Where minutes are too old to be kept, the range and the interval
-    of the answer are wider than asked. Raise Invalid for an unknown interval or status, a range that ends before it
-    starts, or more than MAX_BUCKETS buckets.
+    Counts, bytes, averages and maxima are exact, percentiles within 0.5 %. The first and the last bucket hold only
+    what lies in the range. `status` is a class such as `5xx`. Where minutes are too old to be kept, the range and the
+    interval of the answer are wider than asked. Raise Invalid for an unknown interval or status, a range that ends
+    before it starts, or more than MAX_BUCKETS buckets.
     """
     _check(start_at, end_at, interval_s, status)
     with db.read():
         levels = load_levels(db)
         wanted = derive_range(start_at.timestamp(), end_at.timestamp(), interval_s, levels)
         check_size(wanted, MAX_BUCKETS, "buckets")
-        whose = _Filter(deployment, version, replica, status)
-        cells = _load_cells(db, plan_reads(wanted, levels), whose, wanted.interval_s)
+        chosen = Chosen(deployment, version, replica, status)
+        cells = load_cells(db, plan_reads(wanted, levels), chosen, wanted.interval_s)
     return _make_answer(wanted, cells)
 
 
@@ -85,39 +69,7 @@ def _check(start_at: datetime, end_at: datetime, interval_s: int, status: str | 
         raise Invalid(f"the status {status!r} is not a class such as 2xx or 5xx", "status")
 
 
-def _load_cells(db: Database, reads: Iterable[Read], whose: _Filter, interval_s: int) -> _Cells:
-    cells: _Cells = {}
-    for read in reads:
-        for at, clock, *columns in _select(db, read, whose):
-            add_row(cells.setdefault((floor_to(at, interval_s), clock), Figures()), columns)
-    return cells
-
-
-def _select(db: Database, read: Read, whose: _Filter) -> Iterable[tuple[Any, ...]]:
-    """Yield at, clock, count, sum, least, greatest and digest of the buckets in `read`."""
-    bucket = BucketRow
-    query = (
-        bucket.select(bucket.at, SeriesRow.clock, bucket.count, bucket.sum_s, bucket.min_s, bucket.max_s, bucket.digest)
-        .join(SeriesRow, on=SeriesRow.id == bucket.series)
-        .where(_matches(whose))
-        .where(bucket.step == read.step_s, bucket.at >= read.start, bucket.at < read.end)
-    )
-    return query.tuples().execute(db.peewee)  # type: ignore[no-any-return]
-
-
-def _matches(whose: _Filter) -> peewee.Expression:
-    """Return the condition on series: the sums over replicas and statuses are read when neither is asked for."""
-    where = SeriesRow.deployment == whose.deployment
-    if whose.version is not None:
-        where &= SeriesRow.version == whose.version
-    if whose.replica is None and whose.status is None:
-        return where & (SeriesRow.status == WHOLE)
-    if whose.replica is not None:
-        where &= SeriesRow.replica == whose.replica
-    return where & (SeriesRow.status != WHOLE if whose.status is None else SeriesRow.status == whose.status)
-
-
-def _make_answer(wanted: Range, cells: _Cells) -> RequestMetrics:
+def _make_answer(wanted: Range, cells: Cells) -> RequestMetrics:
     total = {clock: _sum(figures for (_, name), figures in cells.items() if name == clock) for clock in Clock}
     starts = wanted.bucket_starts()
     buckets = ({clock: cells.get((start, clock.value)) for clock in Clock} for start in starts)
@@ -146,7 +98,8 @@ def _derive_times(figures: Figures | None) -> Times:
         return Times()
     quantiles: Sequence[float] | None = figures.quantiles(_POINTS)
     percentiles = None if quantiles is None else tuple(quantiles)
-    return Times(figures.count, figures.sum_s / figures.count, figures.max_s, percentiles)
+    average_s = figures.sum_s / figures.count
+    return Times(figures.count, average_s, figures.max_s, percentiles, figures.bytes_in, figures.bytes_out)
 
 
 def _at(epoch_s: int) -> datetime:

@@ -14,12 +14,17 @@ PERCENTILES = (50, 75, 90, 95, 99)
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long `count` requests took, in seconds; `percentiles` in the order of PERCENTILES. None: no request."""
+    """How long `count` requests took, in seconds; `percentiles` in the order of PERCENTILES. None: no request.
+
+    Bytes of the bodies of requests and answers are those of the clock TOTAL, and 0 for the others.
+    """
 
     count: int = 0
     avg_s: float | None = None
     max_s: float | None = None
     percentiles: tuple[float, ...] | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
 
 
 ClockTimes = Mapping[Clock, Times]
@@ -38,26 +43,32 @@ class RequestMetrics:
 
 
 def dump_metrics(metrics: RequestMetrics) -> JsonObject:
-    """Return `{interval, from, to, total, buckets}`: figures of the clock `total` directly, of the others by name."""
+    """Return `{interval, from, to, total, buckets}`: figures of the clock `total` directly, of the others by name.
+
+    Bytes stand once, beside the figures of the clock `total`.
+    """
     return {
         "interval": metrics.interval_s,
-        "from": _dump_at(metrics.start_at),
-        "to": _dump_at(metrics.end_at),
+        "from": dump_at(metrics.start_at),
+        "to": dump_at(metrics.end_at),
         "total": _dump_clocks(metrics.total),
-        "buckets": [{"at": _dump_at(at)} | _dump_clocks(clocks) for at, clocks in metrics.buckets],
+        "buckets": [{"at": dump_at(at)} | _dump_clocks(clocks) for at, clocks in metrics.buckets],
     }
 
 
 def _dump_clocks(clocks: ClockTimes) -> JsonObject:
-    others = {clock.value: _dump_times(clocks[clock]) for clock in Clock if clock is not Clock.TOTAL}
-    return _dump_times(clocks[Clock.TOTAL]) | others
+    total = clocks[Clock.TOTAL]
+    others = {clock.value: dump_times(clocks[clock]) for clock in Clock if clock is not Clock.TOTAL}
+    return dump_times(total) | {"bytes_in": total.bytes_in, "bytes_out": total.bytes_out} | others
 
 
-def _dump_times(times: Times) -> JsonObject:
+def dump_times(times: Times) -> JsonObject:
+    """Return `{count, avg, max, p50, ...}`, null where there was no request."""
     values = times.percentiles or (None,) * len(PERCENTILES)
     named: JsonObject = {f"p{point}": value for point, value in zip(PERCENTILES, values, strict=True)}
     return {"count": times.count, "avg": times.avg_s, "max": times.max_s} | named
 
 
-def _dump_at(at: datetime) -> str:
+def dump_at(at: datetime) -> str:
+    """Return an instant of UTC as `2026-01-31T12:00:00Z`."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -14,7 +14,17 @@ BucketKey = tuple[int, int, int]
 """Series, step in seconds, start in epoch seconds."""
 
 _BATCH = 250  # rows of a statement; their values stay below every limit of parameters
-_COLUMNS = ("series", "step", "at", "count", "sum_s", "min_s", "max_s", "digest")
+FIGURES = (
+    BucketRow.count,
+    BucketRow.sum_s,
+    BucketRow.min_s,
+    BucketRow.max_s,
+    BucketRow.digest,
+    BucketRow.bytes_in,
+    BucketRow.bytes_out,
+)
+"""What a query selects for `add_row`."""
+_COLUMNS = ("series", "step", "at", *(column.column_name for column in FIGURES))
 _T = TypeVar("_T")
 
 
@@ -48,13 +58,16 @@ def in_batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
 
 
 def add_row(figures: Figures, columns: Sequence[Any]) -> None:
-    """Add the columns of a stored bucket: count, sum, least, greatest, digest."""
-    count, sum_s, min_s, max_s, digest = columns
-    figures.add(count, sum_s, min_s, max_s, decode_digest(digest))
+    """Add the columns FIGURES of a stored bucket."""
+    count, sum_s, min_s, max_s, digest, bytes_in, bytes_out = columns
+    figures.add(count, sum_s, min_s, max_s, decode_digest(digest), bytes_in, bytes_out)
 
 
-def _columns_of(figures: Figures) -> tuple[int, float, float, float, bytes]:
-    return figures.count, figures.sum_s, figures.min_s, figures.max_s, encode_digest(figures.packed)
+def _columns_of(figures: Figures) -> tuple[int, float, float, float, bytes, int, int]:
+    digest = encode_digest(figures.packed)
+    return (
+        figures.count, figures.sum_s, figures.min_s, figures.max_s, digest, figures.bytes_in, figures.bytes_out
+    )  # fmt: skip
 
 
 def _load_buckets(db: Database, keys: Iterable[BucketKey]) -> Iterator[tuple[BucketKey, Figures]]:
@@ -71,7 +84,5 @@ def _load_buckets(db: Database, keys: Iterable[BucketKey]) -> Iterator[tuple[Buc
 
 def _select(db: Database, step_s: int, start: int, series: Sequence[int]) -> list[tuple[Any, ...]]:
     row = BucketRow
-    query = row.select(row.series, row.count, row.sum_s, row.min_s, row.max_s, row.digest).where(
-        row.series.in_(series), row.step == step_s, row.at == start
-    )
+    query = row.select(row.series, *FIGURES).where(row.series.in_(series), row.step == step_s, row.at == start)
     return list(query.tuples().execute(db.peewee))

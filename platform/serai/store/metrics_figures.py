@@ -20,9 +20,9 @@ _HEADER = struct.Struct("<HB")  # first bucket, bytes kept of each count
 
 
 class Figures:
-    """Exact count, sum, least and greatest of times, and their packed digest; empty at first."""
+    """Exact count, sum, least and greatest of times, their packed digest, and exact bytes; empty at first."""
 
-    __slots__ = ("count", "max_s", "min_s", "packed", "sum_s")
+    __slots__ = ("bytes_in", "bytes_out", "count", "max_s", "min_s", "packed", "sum_s")
 
     def __init__(self) -> None:
         self.count = 0
@@ -30,20 +30,33 @@ class Figures:
         self.min_s = math.inf
         self.max_s = 0.0
         self.packed = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
 
-    def add(self, count: int, sum_s: float, min_s: float, max_s: float, packed: int) -> None:
+    def add(
+        self, count: int, sum_s: float, min_s: float, max_s: float, packed: int, bytes_in: int, bytes_out: int
+    ) -> None:
         self.count += count
         self.sum_s += sum_s
         self.min_s = min(self.min_s, min_s)
         self.max_s = max(self.max_s, max_s)
         self.packed += packed
+        self.bytes_in += bytes_in
+        self.bytes_out += bytes_out
 
     def add_all(self, other: Figures) -> None:
-        self.add(other.count, other.sum_s, other.min_s, other.max_s, other.packed)
+        self.add(other.count, other.sum_s, other.min_s, other.max_s, other.packed, other.bytes_in, other.bytes_out)
 
     def add_summary(self, summary: Summary) -> None:
-        packed = pack(summary.centroids)
-        self.add(summary.count, summary.sum_s, summary.min_s, summary.max_s, packed)
+        self.add(
+            summary.count,
+            summary.sum_s,
+            summary.min_s,
+            summary.max_s,
+            pack(summary.centroids),
+            summary.bytes_in,
+            summary.bytes_out,
+        )
 
     def quantiles(self, points: Iterable[float]) -> list[float] | None:
         """Return the time at each point from 0 to 1, None when nothing was counted."""

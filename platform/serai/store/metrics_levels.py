@@ -2,7 +2,10 @@
 
 A minute is written as windows come. Coarser levels are summed up from the finer once their time has passed, which is
 `rolled_until`; what comes later than that is added to them directly, so that a level is complete before
-`rolled_until`, empty behind it, and no answer ever depends on whether the roll-up has run.
+`rolled_until`, nothing behind it is read, and no answer ever depends on whether the roll-up has run.
+
+A roll-up takes some series at a time, in the order of their ids, so that others write in between. While it is under
+way, to `rolling_until`, those before `next_series` are done and get what comes late, as if all were.
 """
 
 from __future__ import annotations
@@ -26,6 +29,12 @@ class Level:
     step_s: int
     kept_from: int = 0
     rolled_until: float = 0
+    rolling_until: float = 0
+    next_series: int = 0
+
+    def rolled_for(self, series: int) -> float:
+        """Return until when the buckets of a series are summed up."""
+        return self.rolling_until if series < self.next_series else self.rolled_until
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import peewee
-
 from .database import Database
-from .metrics_levels import MINUTE_S, Level, floor_to
+from .metrics_buckets import in_batches
+from .metrics_deletion import delete_before, delete_empty_series
+from .metrics_levels import MINUTE_S, STEPS_S, Level, floor_to
 from .metrics_rollup import load_levels, series_batches
 from .metrics_rows import BucketRow, LevelRow, SeriesRow
 
 log = logging.getLogger(__name__)
 
 _DAY_S = 86400.0
+_BATCH = 200  # series of a statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,37 +26,45 @@ class Retention:
     """Seconds that buckets are kept, by their step; coarser ones for at least as long as finer ones."""
 
     keep_s: Mapping[int, float] = field(
-        default_factory=lambda: {MINUTE_S: 7 * _DAY_S, 900: 60 * _DAY_S, 3600: 400 * _DAY_S, 86400: 3660 * _DAY_S}
+        default_factory=lambda: {MINUTE_S: 7 * _DAY_S, 900: 60 * _DAY_S, 3600: 400 * _DAY_S, 86400: 3650 * _DAY_S}
     )
 
 
 def prune_metrics(db: Database, now: datetime, retention: Retention | None = None) -> int:
     """Delete what is older than its level keeps, and series without figures; return how many buckets went.
 
-    What is not summed up into the next level yet is kept, whatever its age.
+    What is not summed up into the next level yet is kept, whatever its age. Others read and write meanwhile.
     """
     keep_s = (retention or Retention()).keep_s
     with db.write():
         levels = raise_floors(load_levels(db), now.timestamp(), keep_s)
         for level in levels:
             LevelRow.update(kept_from=level.kept_from).where(LevelRow.step == level.step_s).execute(db.peewee)
-    pruned = sum(_delete_before(db, level) for level in levels)
-    with db.write():
-        _delete_empty_series(db)
+    with db.read():
+        batches = list(series_batches(db))
+    pruned = sum(
+        delete_before(db, BucketRow, SeriesRow, batch, level.step_s, level.kept_from)
+        for level in levels
+        for batch in batches
+    )
+    delete_empty_series(db, BucketRow, SeriesRow)
     if pruned:
         log.info("metrics: %d buckets deleted that were older than their level keeps", pruned)
     return pruned
 
 
 def delete_metrics(db: Database, deployment: str, version: int | None = None) -> None:
-    """Delete all figures of a version, or of all versions of the deployment."""
-    with db.write():
-        ours = SeriesRow.deployment == deployment
-        series = SeriesRow.select(SeriesRow.id).where(
-            ours if version is None else ours & (SeriesRow.version == version)
-        )
-        BucketRow.delete().where(BucketRow.series.in_(series)).execute(db.peewee)
-        _delete_empty_series(db)
+    """Delete all figures of a version, or of all versions of the deployment. Others read and write meanwhile."""
+    ours = SeriesRow.deployment == deployment
+    if version is not None:
+        ours &= SeriesRow.version == version
+    with db.read():
+        query = SeriesRow.select(SeriesRow.id).where(ours)
+        numbers = [number for (number,) in query.tuples().execute(db.peewee)]
+    for batch in in_batches(numbers, _BATCH):
+        for step_s in STEPS_S:
+            delete_before(db, BucketRow, SeriesRow, batch, step_s, math.inf)
+    delete_empty_series(db, BucketRow, SeriesRow)
 
 
 def raise_floors(levels: list[Level], now: float, keep_s: Mapping[int, float]) -> list[Level]:
@@ -65,19 +75,3 @@ def raise_floors(levels: list[Level], now: float, keep_s: Mapping[int, float]) -
         oldest = floor_to(min(now - keep_s[level.step_s], coarser.rolled_until), coarser.step_s)
         raised.append(Level(level.step_s, max(level.kept_from, oldest), level.rolled_until))
     return raised
-
-
-def _delete_before(db: Database, level: Level) -> int:
-    with db.read():
-        batches = list(series_batches(db))
-    deleted = 0
-    for batch in batches:
-        with db.write():
-            old = (BucketRow.step == level.step_s) & (BucketRow.at < level.kept_from)
-            deleted += BucketRow.delete().where(BucketRow.series.in_(batch), old).execute(db.peewee)
-    return deleted
-
-
-def _delete_empty_series(db: Database) -> None:
-    used = BucketRow.select(1).where(BucketRow.series == SeriesRow.id)
-    SeriesRow.delete().where(~peewee.fn.EXISTS(used)).execute(db.peewee)

@@ -35,6 +35,8 @@ class BucketRow(Row):
     min_s = peewee.DoubleField()
     max_s = peewee.DoubleField()
     digest = peewee.BlobField()  # metrics_figures.encode_digest
+    bytes_in = peewee.BigIntegerField()  # 0 but for the clock TOTAL
+    bytes_out = peewee.BigIntegerField()
 
     class Meta:
         table_name = "metric_bucket"
@@ -47,6 +49,8 @@ class LevelRow(Row):
     step = peewee.IntegerField(primary_key=True)
     kept_from = peewee.BigIntegerField()
     rolled_until = peewee.BigIntegerField()
+    rolling_until = peewee.BigIntegerField()
+    next_series = peewee.BigIntegerField()
 
     class Meta:
         table_name = "metric_level"

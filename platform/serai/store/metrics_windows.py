@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from serai.domain.window import SeriesKey, Summary, Window
 
@@ -40,18 +40,21 @@ def _sum_up(
     for window in windows:
         starts = _starts_in(levels, window.start)
         for key, summary in window.series.items():
-            _add(buckets, [(numbers[own], *at) for own in (key, whole_of(key)) for at in starts], summary)
+            series = (numbers[key], numbers[whole_of(key)])
+            _add(buckets, [place for own in series for place in _places(own, starts)], summary)
     return buckets
 
 
-def _starts_in(levels: Sequence[Level], at: float) -> list[tuple[int, int]]:
-    """Return (step, start) of the minute and of what is rolled up already and would miss a late window."""
+def _starts_in(levels: Sequence[Level], at: float) -> list[tuple[Level, int]]:
     starts = [(level, floor_to(at, level.step_s)) for level in levels]
-    return [
-        (level.step_s, start)
-        for level, start in starts
-        if start >= level.kept_from and (level.step_s == MINUTE_S or start < level.rolled_until)
-    ]
+    return [(level, start) for level, start in starts if start >= level.kept_from]
+
+
+def _places(series: int, starts: Iterable[tuple[Level, int]]) -> Iterator[BucketKey]:
+    """Yield the minute, and what is rolled up already and would miss a late window."""
+    for level, start in starts:
+        if level.step_s == MINUTE_S or start < level.rolled_for(series):
+            yield series, level.step_s, start
 
 
 def _add(buckets: dict[BucketKey, Figures], keys: Iterable[BucketKey], summary: Summary) -> None:

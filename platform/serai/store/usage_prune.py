@@ -2,63 +2,52 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 
-import peewee
-
 from .database import Database
-from .metrics_levels import Level
-from .metrics_prune import raise_floors
-from .usage_buckets import load_usage_levels, usage_series_batches
+from .metrics_buckets import in_batches
+from .metrics_deletion import delete_before, delete_empty_series
+from .metrics_prune import Retention, raise_floors
+from .usage_buckets import SAMPLE_S, USAGE_STEPS_S, load_usage_levels, usage_series_batches
 from .usage_rows import UsageBucketRow, UsageLevelRow, UsageSeriesRow
 
-_DAY_S = 86400.0
-KEEP_S: Mapping[int, float] = {
-    10: 1 * _DAY_S,
-    60: 7 * _DAY_S,
-    900: 60 * _DAY_S,
-    3600: 400 * _DAY_S,
-    86400: 3660 * _DAY_S,
-}
+_BATCH = 200  # series of a statement
+KEEP_S: Mapping[int, float] = {SAMPLE_S: 86400.0, **Retention().keep_s}
 """Seconds that buckets are kept, by their step: those of requests, and single samples for a day."""
 
 
 def prune_usage(db: Database, now: datetime, keep_s: Mapping[int, float] = KEEP_S) -> int:
-    """Delete what is older than its level keeps, and series without samples; return how many buckets went."""
+    """Delete what is older than its level keeps, and series without samples; return how many buckets went.
+
+    Others read and write meanwhile.
+    """
     with db.write():
         levels = raise_floors(load_usage_levels(db), now.timestamp(), keep_s)
         for level in levels:
             row = UsageLevelRow.step == level.step_s
             UsageLevelRow.update(kept_from=level.kept_from).where(row).execute(db.peewee)
-    pruned = sum(_delete_before(db, level) for level in levels)
-    with db.write():
-        _delete_empty_series(db)
+    with db.read():
+        batches = list(usage_series_batches(db))
+    pruned = sum(
+        delete_before(db, UsageBucketRow, UsageSeriesRow, batch, level.step_s, level.kept_from)
+        for level in levels
+        for batch in batches
+    )
+    delete_empty_series(db, UsageBucketRow, UsageSeriesRow)
     return pruned
 
 
 def delete_usage(db: Database, deployment: str, version: int | None = None) -> None:
-    """Delete all samples of a version, or of all versions of the deployment."""
+    """Delete all samples of a version, or of all versions of the deployment. Others read and write meanwhile."""
     ours = UsageSeriesRow.deployment == deployment
     if version is not None:
         ours &= UsageSeriesRow.version == version
-    with db.write():
-        series = UsageSeriesRow.select(UsageSeriesRow.id).where(ours)
-        UsageBucketRow.delete().where(UsageBucketRow.series.in_(series)).execute(db.peewee)
-        UsageSeriesRow.delete().where(ours).execute(db.peewee)
-
-
-def _delete_before(db: Database, level: Level) -> int:
     with db.read():
-        batches = list(usage_series_batches(db))
-    deleted = 0
-    for batch in batches:
-        with db.write():
-            old = (UsageBucketRow.step == level.step_s) & (UsageBucketRow.at < level.kept_from)
-            deleted += UsageBucketRow.delete().where(UsageBucketRow.series.in_(batch), old).execute(db.peewee)
-    return deleted
-
-
-def _delete_empty_series(db: Database) -> None:
-    used = UsageBucketRow.select(1).where(UsageBucketRow.series == UsageSeriesRow.id)
-    UsageSeriesRow.delete().where(~peewee.fn.EXISTS(used)).execute(db.peewee)
+        query = UsageSeriesRow.select(UsageSeriesRow.id).where(ours)
+        numbers = [number for (number,) in query.tuples().execute(db.peewee)]
+    for batch in in_batches(numbers, _BATCH):
+        for step_s in USAGE_STEPS_S:
+            delete_before(db, UsageBucketRow, UsageSeriesRow, batch, step_s, math.inf)
+    delete_empty_series(db, UsageBucketRow, UsageSeriesRow)

@@ -16,7 +16,7 @@ import peewee
 
 from serai.domain.errors import SeraiError
 
-from . import m0001_intent, m0002_metrics, m0003_usage, m0004_accounts, m0005_idle, m0006_resets
+from . import m0001_intent, m0002_metrics, m0003_usage, m0004_accounts, m0005_idle, m0006_resets, m0007_traffic
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(4, "accounts", m0004_accounts.apply),
     Migration(5, "idle", m0005_idle.apply),
     Migration(6, "resets", m0006_resets.apply),
+    Migration(7, "traffic", m0007_traffic.apply),
 )
 
 _TABLE = """
