@@ -29,6 +29,7 @@ SENSIBLE_REFUSALS = re.compile(
     r"|they have to be the same"  # the name in the path and in the manifest
     r"|the range ends .* before it starts"
     r"|the range has \d+ buckets"
+    r"|compared with another one, not with itself"
     r"|min \d+ is above max \d+"
     r"|is less than the .* of memory"
     r"|is not a regular expression"

@@ -122,11 +122,20 @@ class Client(AccountCalls):
                 return
             params |= {"after": page["next"]}
 
+    def list_replica_logs(self, name: str, number: int) -> list[JsonObject]:
+        """Return the replicas that a version has a log of: `{replica, presence, size, last_at}`."""
+        found = self._get(f"{version_path(name, number)}/logs/replicas")
+        return cast(list[JsonObject], found["replicas"])
+
     # figures
 
     def load_requests(self, name: str, params: Mapping[str, Any]) -> JsonObject:
         """Return counts and times of requests: `{total, buckets}`; params from, to, interval, version, ..."""
         return cast(JsonObject, self._get(f"{deployment_path(name)}/metrics/requests", params))
+
+    def compare_versions(self, name: str, params: Mapping[str, Any]) -> JsonObject:
+        """Return two versions beside each other: `{versions, total, buckets}`; params versions ("1,2"), clock, ..."""
+        return cast(JsonObject, self._get(f"{deployment_path(name)}/metrics/compare", params))
 
     def load_system(self, name: str, params: Mapping[str, Any]) -> JsonObject:
         """Return what replicas used: `{times, replicas, versions}`; params from, to, interval, version, replica."""
@@ -134,10 +143,12 @@ class Client(AccountCalls):
 
     # the installation
 
-    def list_events(self, name: str | None = None, after: int | None = None, limit: int = 50) -> list[EventAnswer]:
-        """Return the newest lines of the timeline (of one deployment), newest first."""
+    def list_events(
+        self, name: str | None = None, after: int | None = None, limit: int = 50, actor: str | None = None
+    ) -> list[EventAnswer]:
+        """Return the newest lines of the timeline (of one deployment, by one login), newest first."""
         path = f"{deployment_path(name)}/events" if name else "/events"
-        return cast(list[EventAnswer], self._get_list(path, {"after": after, "limit": limit}))
+        return cast(list[EventAnswer], self._get_list(path, {"after": after, "limit": limit, "actor": actor}))
 
     def whoami(self) -> JsonObject:
         """Return `{login, permissions}` of the token in use."""

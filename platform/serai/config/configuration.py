@@ -6,12 +6,13 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from serai.domain.errors import Invalid
 from serai.domain.fields import check_known, read_bool, read_int, read_text, read_texts
-from serai.domain.quantity import parse_bytes, parse_duration
+from serai.domain.quantity import format_duration, parse_bytes, parse_duration
 from serai.domain.traffic import Rate
 from serai.domain.traffic_text import read_rate
 
@@ -25,6 +26,16 @@ def _setting(default: object, about: str, kind: str = "text") -> Any:
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+LEVELS = {
+    10: "keep_samples",
+    60: "keep_minutes",
+    900: "keep_quarter_hours",
+    3600: "keep_hours",
+    86400: "keep_days",
+}
+"""Settings of how long figures are kept, by the seconds that each stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,13 @@ class Configuration:
     max_bundle: int = _setting(8 * 2**30, "The largest bundle that is taken.", "bytes")
     threads: int = _setting(64, "Threads that answer requests; half of them may wait for changes.", "threads")
     keep_events: float = _setting(90 * 86400.0, "How long the timeline is kept.", "duration")
+    keep_samples: float = _setting(86400.0, "How long single samples of replicas, 10 s apart, are kept.", "duration")
+    keep_minutes: float = _setting(
+        7 * 86400.0, "How long figures of requests and replicas are kept by the minute.", "duration"
+    )
+    keep_quarter_hours: float = _setting(60 * 86400.0, "The same by the quarter of an hour.", "duration")
+    keep_hours: float = _setting(400 * 86400.0, "The same by the hour.", "duration")
+    keep_days: float = _setting(3650 * 86400.0, "The same by the day; what is older is gone.", "duration")
     keep_logs: float = _setting(30 * 86400.0, "How long lines of replicas are kept.", "duration")
     max_replica_logs: int = _setting(64 * 2**20, "How much of a replica's log is kept, compressed.", "bytes")
     max_logs: int = _setting(10 * 2**30, "How much of all logs together is kept, compressed.", "bytes")
@@ -86,6 +104,11 @@ class Configuration:
     @property
     def metrics_url(self) -> str:
         return self.metrics_database or f"sqlite:///{self.data / 'metrics.db'}"
+
+    @property
+    def keep_figures_s(self) -> Mapping[int, float]:
+        """How long figures are kept, by the seconds that each stands for."""
+        return {step_s: getattr(self, name) for step_s, name in LEVELS.items()}
 
 
 def load_configuration(
@@ -105,11 +128,24 @@ def load_configuration(
         name: _READERS[settings[name].metadata["kind"]](value, name) for name, value in values.items()
     }
     configuration = Configuration(**read, plugin_settings=plugin_settings)
+    _check_levels(configuration)
     if configuration.scheduler not in configuration.plugins:
         raise Invalid(
             f"scheduler {configuration.scheduler!r} is not among plugins {configuration.plugins}", "scheduler"
         )
     return configuration
+
+
+def _check_levels(configuration: Configuration) -> None:
+    """Raise Invalid where sums would go before what they are made of, and a span of time had no figures at all."""
+    for finer, coarser in pairwise(LEVELS.values()):
+        least, kept = getattr(configuration, finer), getattr(configuration, coarser)
+        if kept < least:
+            raise Invalid(
+                f"{coarser} ({format_duration(kept)}) is less than {finer} ({format_duration(least)}): the coarser"
+                f" figures have to be kept for at least as long; raise {coarser} or lower {finer}",
+                coarser,
+            )
 
 
 def _read_file(file: Path | None) -> dict[str, object]:

@@ -16,7 +16,7 @@ from serai.domain.observation import Usage
 from serai.reconcile.core import Core
 from serai.reconcile.loop import ReconcileLoop
 from serai.store import events, versions
-from serai.store.metrics import prune_metrics, roll_up
+from serai.store.metrics import Retention, prune_metrics, roll_up
 from serai.store.usage import prune_usage, roll_up_usage, take_usage
 from serai.telemetry.intake import Intake
 
@@ -96,8 +96,9 @@ class Clockwork:
         now = self._core.clock()
         try:
             events.prune_events(self._core.db, now - timedelta(seconds=self._configuration.keep_events))
-            prune_metrics(self._core.metrics, now)
-            prune_usage(self._core.metrics, now)
+            keep_s = self._configuration.keep_figures_s
+            prune_metrics(self._core.metrics, now, Retention(keep_s))
+            prune_usage(self._core.metrics, now, keep_s)
             used = {version.spec.bundle for version in versions.all_versions(self._core.db)}
             self._core.blobs.sweep(used, YOUNG_BUNDLE)
         except SeraiError as error:

@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from serai.domain.window import Clock
+from serai.store.metrics_comparison import Align
+
 from .kinds import AnswerShape, Instant
 
 Seconds = Annotated[float | None, Field(description="Seconds; null where nothing was counted.")]
@@ -27,6 +30,8 @@ class FiguresAnswer(AnswerShape):
 class ClocksAnswer(FiguresAnswer):
     """The figures of the whole request, and beside them those of the other clocks."""
 
+    bytes_in: int = Field(description="Bytes of the bodies of requests, exactly.")
+    bytes_out: int = Field(description="Bytes of the bodies of answers, exactly.")
     first_byte: FiguresAnswer = Field(description="Until the first byte of the answer.")
     queue: FiguresAnswer = Field(description="Held and queued at the gateway.")
 
@@ -43,6 +48,71 @@ class RequestsAnswer(AnswerShape):
     interval: int = Field(description="Seconds.")
     total: ClocksAnswer
     buckets: list[BucketAnswer]
+
+
+Share = Annotated[
+    float | None, Field(description="The part of the requests that were answered 5xx, 0 to 1; null without a request.")
+]
+
+
+class ComparedFigures(FiguresAnswer):
+    """Figures of one version; the times are those of the clock that was asked for."""
+
+    count: int = Field(description="All requests, those as well for which the clock never ran.")
+    error_share: Share
+    bytes_in: int
+    bytes_out: int
+
+
+class ComparedBucket(ComparedFigures):
+    at: Instant = Field(description="When the bucket begins.")
+
+
+class Difference(AnswerShape):
+    """The figures of the second version less those of the first; null where either is."""
+
+    count: int
+    error_share: float | None
+    bytes_in: int
+    bytes_out: int
+    avg: float | None
+    max: float | None
+    p50: float | None
+    p75: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+
+
+class ComparedTotal(AnswerShape):
+    versions: list[ComparedFigures] = Field(description="Of both versions, as they were asked for.")
+    difference: Difference
+
+
+class ComparedAnswer(AnswerShape):
+    offset: int = Field(description="Seconds from the first bucket on.")
+    versions: list[ComparedBucket] = Field(description="Of both versions, as they were asked for.")
+    difference: Difference
+
+
+class ComparedVersion(AnswerShape):
+    """Which requests of a version are compared: those in [from, to)."""
+
+    version: int
+    from_: Instant = Field(alias="from")
+    to: Instant
+    first: Instant | None = Field(description="The bucket of its first request that is known; null without one.")
+
+
+class ComparisonAnswer(AnswerShape):
+    """Two versions over the same clock, bucket beside bucket and in total."""
+
+    align: Align
+    clock: Clock
+    interval: int = Field(description="Seconds.")
+    versions: list[ComparedVersion]
+    total: ComparedTotal
+    buckets: list[ComparedAnswer]
 
 
 Column = Annotated[

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from serai.domain.observation import Stream
+from serai.domain.window import Clock
+from serai.store.metrics_comparison import Align
 
 from .kinds import MAX_NUMBER, Digest, Flag, Name, Number, Shape
 
@@ -16,9 +18,11 @@ Wait = Annotated[str, StringConstraints(pattern=r"^([0-9]{1,4}s|[0-9]{1,6}ms|[0-
 When = Annotated[
     str,
     StringConstraints(
+        # Only days that there are: what a document allows has to be answered.
         pattern=r"^([0-9]{1,5}(ms|s|m)|[0-9]{1,4}h|[0-9]{1,3}d"
-        r"|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
-        r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))$"
+        r"|([0-9]{4}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+        r"|[0-9]{2}(0[48]|[2468][048]|[13579][26])-02-29)"
+        r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))$"
     ),
 ]
 ReplicaId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
@@ -81,6 +85,9 @@ class DeployQuery(Shape):
 
 
 class EventsQuery(WaitQuery):
+    actor: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")] | None = Field(
+        None, description="Only what this login did."
+    )
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(100, description="How many at most.")
     after: Annotated[int, Field(ge=0, le=2**53)] | None = Field(None, description="Only events above this id.")
     follow: Flag | None = Field(None, description="1: an endless text/event-stream, oldest first.")
@@ -118,6 +125,23 @@ class RequestsQuery(Shape):
     version: Number | None = Field(None, description="Only requests that reached this version.")
     replica: ReplicaId | None = Field(None, description="Only requests that reached this replica.")
     status: Literal["1xx", "2xx", "3xx", "4xx", "5xx"] | None = Field(None, description="Only answers of this class.")
+
+
+class CompareQuery(Shape):
+    """Requests that reached no version are in neither of the two."""
+
+    versions: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8},[1-9][0-9]{0,8}$")] = Field(
+        description="Two versions, the later one last.", examples=["1,2"]
+    )
+    clock: Clock = Field(Clock.TOTAL, description="What is timed.")
+    from_: When | None = Field(None, alias="from", description="From when: an instant, or how long ago. 1h if absent.")
+    to: When | None = Field(None, description="Until when, not included. Now if absent.")
+    interval: Interval = Field("1m", description="The length of a bucket.")
+    align: Align = Field(
+        Align.CLOCK,
+        description="What lies on top of each other: the same time of day (clock), or the same time since each"
+        " version's first request (start), for as long as the range is.",
+    )
 
 
 SystemInterval = Literal[
