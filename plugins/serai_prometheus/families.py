@@ -62,14 +62,18 @@ def _make_versions(versions: Sequence[VersionFacts]) -> Iterator[Metric]:
 
 def _make_requests(figures: Figures, now: datetime, living: frozenset[str]) -> Iterator[Metric]:
     requests = CounterMetricFamily("serai_requests", "Requests that were answered or given up.", labels=REQUEST)
+    taken = CounterMetricFamily("serai_request_bytes", "Bytes of the bodies of requests.", labels=REQUEST)
+    given = CounterMetricFamily("serai_response_bytes", "Bytes of the bodies of answers.", labels=REQUEST)
     for clock, (name, about) in _CLOCKS.items():
         family = HistogramMetricFamily(name, about, labels=REQUEST)
         for key, histogram in figures.counts(clock, now, living):
             family.add_metric(_labels_of(key), list(histogram.buckets()), histogram.sum_s)
             if clock is Clock.TOTAL:
                 requests.add_metric(_labels_of(key), histogram.count)
+                taken.add_metric(_labels_of(key), histogram.bytes_in)
+                given.add_metric(_labels_of(key), histogram.bytes_out)
         yield family
-    yield requests
+    yield from (requests, taken, given)
 
 
 def _make_quantiles(recent: dict[tuple[str, int], Summary]) -> Metric:
@@ -93,6 +97,11 @@ def _make_usage(usage: dict[str, Usage], living: dict[str, VersionFacts]) -> Ite
     cores = GaugeMetricFamily("serai_replica_cpu_cores", "Cores that a replica may use.", labels=REPLICA)
     memory = GaugeMetricFamily("serai_replica_memory_used_bytes", "Memory in use.", labels=REPLICA)
     limit = GaugeMetricFamily("serai_replica_memory_limit_bytes", "Memory that a replica may use.", labels=REPLICA)
+    disk = GaugeMetricFamily("serai_replica_disk_used_bytes", "What a replica's own files take.", labels=REPLICA)
+    promised = GaugeMetricFamily("serai_replica_disk_promised_bytes", "Disk kept for a replica.", labels=REPLICA)
+    restarts = CounterMetricFamily(
+        "serai_replica_restarts", "How often a replica's process was started again.", labels=REPLICA
+    )
     gpu = [GaugeMetricFamily(name, about, labels=GPU) for name, about, _ in _GPU]
     for id, sample in sorted(usage.items()):
         labels = (living[id].deployment, str(living[id].version), id)
@@ -101,10 +110,13 @@ def _make_usage(usage: dict[str, Usage], living: dict[str, VersionFacts]) -> Ite
         _add(cores, labels, sample.cpu_cores)
         _add(memory, labels, sample.memory_used_bytes)
         _add(limit, labels, sample.memory_total_bytes)
+        _add(disk, labels, sample.disk_used_bytes)
+        _add(promised, labels, sample.disk_total_bytes)
+        _add(restarts, labels, sample.restarts)
         for one in sample.gpus:
             for family, (_, _, read) in zip(gpu, _GPU, strict=True):
                 _add(family, (*labels, one.id, one.model), read(one))
-    yield from (cpu, cores, memory, limit, *gpu)
+    yield from (cpu, cores, memory, limit, disk, promised, restarts, *gpu)
 
 
 def _share(gpu: GpuUsage) -> float | None:
@@ -115,9 +127,11 @@ _GPU: tuple[tuple[str, str, Callable[[GpuUsage], float | None]], ...] = (
     ("serai_replica_gpu_utilization_ratio", "Part of the time that the GPU worked, 0 to 1.", _share),
     ("serai_replica_gpu_memory_used_bytes", "Memory of the GPU in use.", lambda gpu: gpu.vram_used_bytes),
     ("serai_replica_gpu_memory_total_bytes", "Memory of the GPU.", lambda gpu: gpu.vram_total_bytes),
+    ("serai_replica_gpu_temperature_celsius", "Temperature of the GPU.", lambda gpu: gpu.temperature_c),
+    ("serai_replica_gpu_power_watts", "Power that the whole card takes.", lambda gpu: gpu.power_w),
 )
 
 
-def _add(family: GaugeMetricFamily, labels: Sequence[str], value: float | None) -> None:
+def _add(family: GaugeMetricFamily | CounterMetricFamily, labels: Sequence[str], value: float | None) -> None:
     if value is not None:
         family.add_metric(labels, value)

@@ -12,19 +12,23 @@ BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 
 
 class Histogram:
-    """Exact count and sum; a time near a bound may be counted on its other side, as times come rounded by 0.5 %."""
+    """Exact count, sum and bytes; a time near a bound may be counted on its other side: times are rounded by 0.5 %."""
 
-    __slots__ = ("count", "counts", "sum_s")
+    __slots__ = ("bytes_in", "bytes_out", "count", "counts", "sum_s")
 
     def __init__(self) -> None:
         self.count = 0
         self.sum_s = 0.0
         self.counts = [0] * (len(BOUNDS_S) + 1)
+        self.bytes_in = 0
+        self.bytes_out = 0
 
     def add(self, summary: Summary) -> None:
         """Count what a window counted."""
         self.count += summary.count
         self.sum_s += summary.sum_s
+        self.bytes_in += summary.bytes_in
+        self.bytes_out += summary.bytes_out
         timed = 0
         for mean_s, weight in summary.centroids:
             timed += round(weight)
@@ -37,6 +41,7 @@ class Histogram:
         """Return one that stays as this is now."""
         made = Histogram()
         made.count, made.sum_s, made.counts = self.count, self.sum_s, list(self.counts)
+        made.bytes_in, made.bytes_out = self.bytes_in, self.bytes_out
         return made
 
     def buckets(self) -> Sequence[tuple[str, float]]:
