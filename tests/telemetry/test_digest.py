@@ -113,8 +113,14 @@ def test_bytes_are_merged_exactly() -> None:
     assert (merged.bytes_in, merged.bytes_out) == (5 * 2**60 + 10, 10)
 
 
+def rank_of(times: np.ndarray, seconds: float) -> tuple[float, float]:
+    """Return the least and greatest rank, 0 to 1, of a time among sorted times, give or take the error of a digest."""
+    below, above = seconds * (1 - BOUND), seconds * (1 + BOUND)
+    return np.searchsorted(times, below) / len(times), np.searchsorted(times, above, "right") / len(times)
+
+
 class TestSecondOpinion:
-    """t-digest libraries count the same smooth load alike; they read our centroids and we read theirs."""
+    """t-digest libraries count the same load alike; they read our centroids and we read theirs."""
 
     times = np.random.default_rng(3).lognormal(-3, 1, 4000)
 
@@ -123,6 +129,27 @@ class TestSecondOpinion:
         other.batch_update(self.times)
         theirs = [other.percentile(100 * point) for point in POINTS]
         assert make_digest(self.times.tolist()).quantiles(POINTS) == pytest.approx(theirs, rel=0.02)
+
+    @pytest.mark.parametrize("name", LOADS)
+    def test_tdigest_agrees_whatever_the_load_and_however_merged(self, name: str) -> None:
+        """It is near in rank where we are near in value: what it says has, by our digest, the rank that was asked."""
+        random = np.random.default_rng(5)
+        times = LOADS[name](random, 2000)
+        random.shuffle(times)
+        theirs, ours = [], []
+        for part in np.array_split(times, 3):
+            one = TDigest(delta=0.005)
+            one.batch_update(part.tolist())
+            theirs.append(one)
+            ours.append(make_digest(part.tolist()).summary())
+        other, merged = theirs[0] + theirs[1] + theirs[2], merge_summaries(ours)
+        digest, in_order = Digest(), np.sort(times)
+        digest.merge(merged)
+        for point, seconds in zip(POINTS, digest.quantiles(POINTS) or [], strict=True):
+            least, greatest = rank_of(in_order, seconds)
+            their_least, their_greatest = rank_of(in_order, other.percentile(100 * point))
+            assert least - 0.01 <= point <= greatest + 0.01
+            assert their_least - 0.02 <= greatest and least <= their_greatest + 0.02
 
     def test_tdigest_reads_our_centroids(self) -> None:
         ours = make_digest(self.times.tolist())

@@ -13,10 +13,18 @@ from serai.domain.window import Clock, SeriesKey, Summary, Window, dump_window
 from tests.web.installation import Installation
 
 
-def make_window(installation: Installation, sequence: int, count: int = 3) -> dict[str, Any]:
-    key = SeriesKey("m", 1, "m-v1.1", "2xx", Clock.TOTAL)
-    summary = Summary(count, count * 0.5, 0.5, 0.5, ((0.5, float(count)),))
-    return dump_window(Window("gw", sequence, installation.clock().timestamp() - 60, 10.0, {key: summary}))
+def make_window(
+    installation: Installation,
+    sequence: int,
+    count: int = 3,
+    version: int = 1,
+    status: str = "2xx",
+    took_s: float = 0.5,
+    ago_s: float = 60.0,
+) -> dict[str, Any]:
+    key = SeriesKey("m", version, f"m-v{version}.1", status, Clock.TOTAL)
+    summary = Summary(count, count * took_s, took_s, took_s, ((took_s, float(count)),), 100 * count, 7)
+    return dump_window(Window("gw", sequence, installation.clock().timestamp() - ago_s, 10.0, {key: summary}))
 
 
 def test_windows_are_taken_once_and_counted(installation: Installation) -> None:
@@ -30,12 +38,74 @@ def test_windows_are_taken_once_and_counted(installation: Installation) -> None:
     assert found["total"]["avg"] == pytest.approx(0.5)
     assert found["total"]["p99"] == pytest.approx(0.5, rel=0.01)
     assert found["total"]["first_byte"]["count"] == 0
+    assert (found["total"]["bytes_in"], found["total"]["bytes_out"]) == (600, 14)
+    assert sum(bucket["bytes_in"] for bucket in found["buckets"]) == 600
     assert sum(bucket["count"] for bucket in found["buckets"]) == 6
     assert found["interval"] == 300
     other = installation.caller().get("/deployments/m/metrics/requests?version=2&interval=300&status=2xx").json
     assert other["total"] | {"first_byte": 0, "queue": 0} == dict.fromkeys(
         ["avg", "max", "p50", "p75", "p90", "p95", "p99"]
-    ) | {"count": 0, "first_byte": 0, "queue": 0}
+    ) | {"count": 0, "first_byte": 0, "queue": 0, "bytes_in": 0, "bytes_out": 0}
+
+
+def test_what_a_gateway_sends_late_lands_where_it_belongs(installation: Installation) -> None:
+    """One that was cut off for an hour: quarters are summed up by then, and only some were."""
+    installation.deploy()
+    gateway = installation.caller("gateway")
+    installation.composition.clockwork.roll_up()
+    gateway.post("/telemetry", {"windows": [make_window(installation, 100, ago_s=3600.0)]})
+    installation.composition.clockwork.roll_up()
+    late = [make_window(installation, number, ago_s=3600.0 - 60 * number) for number in range(60)]
+    assert gateway.post("/telemetry", {"windows": late}).json == {"taken": 60}
+    installation.composition.clockwork.roll_up()
+    for interval, most in (("1m", 3), ("15m", 45)):
+        found = installation.caller("reader").get(f"/deployments/m/metrics/requests?from=2h&interval={interval}").json
+        counts = [bucket["count"] for bucket in found["buckets"]]
+        assert (sum(counts), found["total"]["bytes_in"]) == (183, 18_300)
+        assert sorted(counts)[-2] == most
+
+
+def test_two_versions_beside_each_other(installation: Installation) -> None:
+    installation.deploy()
+    installation.deploy(image="model:2")
+    sent = [
+        make_window(installation, 1, 8),
+        make_window(installation, 2, 2, status="5xx"),
+        make_window(installation, 3, 5, version=2, took_s=0.25),
+        make_window(installation, 4, 5, version=2, took_s=0.25, ago_s=1800.0),
+    ]
+    installation.caller("gateway").post("/telemetry", {"windows": sent})
+    reader = installation.caller("reader")
+    found = reader.get("/deployments/m/metrics/compare?versions=1,2&interval=5m&from=10m").json
+    assert [one["version"] for one in found["versions"]] == [1, 2]
+    one, other = found["total"]["versions"]
+    assert (one["count"], one["error_share"], one["avg"]) == (10, 0.2, pytest.approx(0.5))
+    assert (other["count"], other["error_share"], other["bytes_in"]) == (5, 0.0, 500)
+    assert found["total"]["difference"]["avg"] == pytest.approx(-0.25)
+    aligned = reader.get("/deployments/m/metrics/compare?versions=1,2&interval=5m&from=10m&align=start").json
+    firsts = aligned["buckets"][0]["versions"]
+    assert [each["count"] for each in firsts] == [10, 5]
+    missing = reader.get("/deployments/m/metrics/compare?versions=1,9")
+    assert (missing.status_code, missing.json["code"]) == (404, "version-not-found")
+    same = reader.get("/deployments/m/metrics/compare?versions=2,2")
+    assert (same.status_code, same.json["field"]) == (422, "versions")
+
+
+@pytest.mark.parametrize(
+    ("start", "status"),
+    [
+        ("2025-12-31T12:00:00%2B02:00", 200),
+        ("2024-02-29T00:00:00Z", 200),
+        ("2025-02-29T00:00:00Z", 422),
+        ("2025-11-31T00:00:00Z", 422),
+    ],
+)
+def test_instants_of_any_zone_and_only_of_days_that_there_are(
+    installation: Installation, start: str, status: int
+) -> None:
+    installation.deploy()
+    asked = f"/deployments/m/metrics/requests?from={start}&interval=1d"
+    assert installation.caller().get(asked).status_code == status
 
 
 def test_a_body_may_be_gzipped(installation: Installation) -> None:
