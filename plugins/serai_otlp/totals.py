@@ -12,7 +12,7 @@ from .settings import Temporality
 from .tally import Tally, add, make_tally
 
 KEPT_S = 3600.0
-"""How long the counts of a replica that is gone are known after its last request, so that series do not pile up."""
+"""How long the counts of a replica that is gone are known after they were last told, so that series do not pile up."""
 
 Tallies = Mapping[SeriesKey, Tally]
 
@@ -24,6 +24,7 @@ class Totals:
         self._is_delta = temporality is Temporality.DELTA
         self._lock = threading.Lock()
         self._known: dict[SeriesKey, Tally] = {}
+        self._told_last: dict[SeriesKey, float] = {}
         self._alive: dict[str, float] = {}
         self._told_at = now
 
@@ -47,10 +48,11 @@ class Totals:
             return
         with self._lock:
             self._known.update(told)
+            self._told_last.update(dict.fromkeys(told, now))
             self._alive = {replica: at for replica, at in self._alive.items() if at >= now - KEPT_S}
-            for key, tally in list(self._known.items()):
-                if tally.last_at < now - KEPT_S and key.replica and key.replica not in self._alive:
-                    del self._known[key]
+            for key in [key for key, at in self._told_last.items() if at < now - KEPT_S]:
+                if key.replica and key.replica not in self._alive:
+                    self._drop(key)
 
     def note_alive(self, replicas: Iterable[str], now: float) -> None:
         """Take note that replicas live: their counts are kept although nobody calls."""
@@ -61,7 +63,10 @@ class Totals:
         """Know nothing more of a deployment that was deleted."""
         with self._lock:
             for key in [key for key in self._known if key.deployment == deployment]:
-                del self._known[key]
+                self._drop(key)
+
+    def _drop(self, key: SeriesKey) -> None:
+        del self._known[key], self._told_last[key]
 
 
 def _continue(known: Tally | None, tally: Tally) -> Tally:

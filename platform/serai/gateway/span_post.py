@@ -60,6 +60,8 @@ class SpanPost:
                 await self._control.send_spans(self._in_call, lost)
             except Refused as error:
                 log.error("%d sampled requests are dropped, the server refuses them: %s", len(self._in_call), error)
+                self._lost += len(self._in_call)
+                return
             except BaseException:  # cancelled, too: they are sent with the last figures
                 self._waiting.extendleft(reversed(self._in_call))
                 raise

@@ -44,7 +44,7 @@ def serai_register_scheduler(context: PluginContext) -> Scheduler | None:
 
 @hookspec
 def serai_register_sink(context: PluginContext) -> Sink | None:
-    """Return a sink that takes request windows and usage samples. Registration.
+    """Return a sink for request windows, usage samples and, if it wants, lines and sampled requests. Registration.
 
     :param context: where the plugin keeps data, and its settings.
     :returns: a sink, or None for none.
