@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from serai.domain.attributes import RESOURCE_VARIABLE, make_resource
 from serai.domain.observation import Workload
 
 _BASE = re.compile(
@@ -26,7 +27,8 @@ def make_base(server: Mapping[str, str], inherit: Sequence[str]) -> dict[str, st
 
 def make_model_env(base: Mapping[str, str], workload: Workload, own: Mapping[str, str]) -> dict[str, str]:
     """Return a model's environment: what is inherited, then the manifest's, then secrets and ours, each winning."""
-    return {"PYTHONUNBUFFERED": "1", **base, **workload.spec.env, **workload.env, **own}
+    told = make_resource(workload.deployment, workload.version, own["SERAI_REPLICA"])
+    return {"PYTHONUNBUFFERED": "1", RESOURCE_VARIABLE: told, **base, **workload.spec.env, **workload.env, **own}
 
 
 def make_tool_env(base: Mapping[str, str], server: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:

@@ -129,6 +129,9 @@ def test_logs(serai: Serai, echo: str) -> None:
     assert (line["text"], line["stream"]) == ("listening", "stdout")
     replica = line["replica"]
     assert "listening" in serai("logs", f"{echo}:1/{replica}", "--timestamps", "--since", "1h").stdout
+    listed = serai("logs", f"{echo}:1", "--list").stdout
+    assert re.search(rf"{replica} +(live|ended|gone) +\d+ B ", listed), listed
+    assert replica in {one["replica"] for one in json.loads(serai("logs", f"{echo}:1", "--list", "--json").stdout)}
 
 
 def test_a_followed_log_ends_with_its_version(serai: Serai, tmp_path: Path) -> None:
@@ -157,6 +160,12 @@ def test_call(serai: Serai, echo: str, tmp_path: Path) -> None:
     document = serai.json("call", echo, "/y")
     assert (document["status"], document["headers"]["content-type"]) == (200, "text/plain")
     assert document["total"] >= document["first_byte"] > 0
+    assert re.fullmatch("[0-9a-f]{32}", document["trace_id"])
+    assert document["trace_url"] == ""
+    told = serai("call", echo, "-i").stderr
+    trace_id = told.split("trace ")[1].strip()
+    assert serai("trace", trace_id.upper()).stdout == "No span of this trace is kept.\n"
+    assert "32 letters" in serai("trace", "nothing", code=2).stderr
     assert "not both" in serai("call", echo, "-d", "x", "-F", "k=v", code=2).stderr
     assert "cannot be read" in serai("call", echo, "-d", "@nowhere", code=2).stderr
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from serai.domain.observation import Phase, Stream
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from serai.domain.finished import FinishedRequest
 from serai.domain.reasons import make_reason
 from serai.plugin.testing.fakes import Script
 from tests.ui.showcase import at_phase, only_ready
+from serai.telemetry.span_facts import Facts
+from serai.web.app import edge_of
+from tests.telemetry.otlp_spans import make_span
 from tests.ui.stage import Stage
 
 TRACE = (
     "loading tokenizer from /models/ocr",
+TRACE_ID = 32 * "5"
     "Traceback (most recent call last):",
     '  File "serve.py", line 41, in <module>',
     "    model = load(os.environ['MODEL_PATH'])",
@@ -44,6 +51,24 @@ def set_digits(stage: Stage) -> None:
         "digits", env={"LOG_LEVEL": "info"}, health={"http": "/healthz"}, image="registry.local/digits:3",
         resources={"cpu": 2, "memory": "1GiB"}, start_timeout="2m",
     )  # fmt: skip
+    set_trace(stage)
+
+
+def set_trace(stage: Stage) -> None:
+    """Have one request been carried, whose model told what it did meanwhile."""
+    began_at = stage.clock().timestamp() - 90
+    traces = edge_of(stage.app).spans.traces
+    request = FinishedRequest(
+        "digits", 3, "digits-v3.1", "POST", "/predict", 500, began_at, 0.31, TRACE_ID, 16 * "1", error="",
+        first_byte_s=0.3, queue_s=0.012, bytes_in=2048, bytes_out=96, key_id="mobile-app",
+    )  # fmt: skip
+    traces.add_requests([request])
+    inner = (("tokenize", 0.02, 0.05, ""), ("forward", 0.075, 0.2, "CUDA out of memory"), ("answer", 0.28, 0.004, ""))
+    for number, (name, after_s, took_s, error) in enumerate(inner, 2):
+        span = make_span(number, began_at + after_s + took_s, took_s, Span.SPAN_KIND_INTERNAL, batch=8)
+        span.name, span.trace_id, span.parent_span_id = name, bytes.fromhex(TRACE_ID), bytes.fromhex(16 * "1")
+        span.status.message, span.status.code = error, Status.STATUS_CODE_ERROR if error else Status.STATUS_CODE_UNSET
+        traces.add(Facts("digits", 3, "digits-v3.1"), [(span.trace_id, span.span_id, span.SerializeToString())])
     stage.tick()
     stage.core.lifecycle.change("digits", {"replicas": 3}, "grace")
     stage.tick()

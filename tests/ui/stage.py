@@ -57,7 +57,9 @@ class Stage:
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.gateway_port = free_port()
         self.gateway_url = f"http://127.0.0.1:{self.gateway_port}"
-        configuration = Configuration(data=folder / "data", plugins=(), scheduler="showcase")
+        configuration = Configuration(
+            data=folder / "data", plugins=(), scheduler="showcase", trace_url="https://tracer.example/{trace_id}"
+        )
         extra = [("showcase", ShowcasePlugin(self.scheduler)), *(plugins or {}).items()]
         self.composition = compose(
             configuration, self.url, self.gateway_url, extra, self.clock, lambda: self.clock().timestamp()

@@ -52,6 +52,17 @@ def test_a_get_shows_status_times_size_and_json_laid_out(console: Page) -> None:
     assert echo(console)["path"] == "/predict?x=1"
 
 
+def test_an_answer_leads_to_its_trace(console: Page) -> None:
+    send(console, "/predict")
+    trace_id = headers_of(echo(console))["traceparent"].split("-")[1]
+    links = {link.inner_text(): link.get_attribute("href") for link in console.locator("#answer-line a").all()}
+    assert links == {"Trace": f"/traces/{trace_id}", "Open in the tracer": f"https://tracer.example/{trace_id}"}
+    with console.context.expect_page() as opened:
+        console.click("#answer-line a >> text=Trace")
+    expect(opened.value.locator("#trace-id")).to_have_text(trace_id)
+    expect(opened.value.locator("main")).to_contain_text("No span of this trace is kept")
+
+
 def headers_of(seen: dict[str, object]) -> dict[str, str]:
     """Return what the model saw, names in lower case: HAProxy writes them so."""
     return {name.lower(): value for name, value in dict(seen["headers"]).items()}  # type: ignore[call-overload]

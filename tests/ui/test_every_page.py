@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.ui.browser import Watched, picture, sign_in
+from tests.ui.scenes import TRACE_ID
 from tests.ui.stage import Stage
 
 pytestmark = pytest.mark.browser
@@ -30,6 +31,8 @@ PAGES = {
     "new-version": "/d/digits/new",
     "events": "/events",
     "capacity": "/capacity",
+    "trace": f"/traces/{TRACE_ID}",
+    "trace-empty": f"/traces/{32 * '0'}",
     "users": "/users",
     "account": "/account",
     "error": "/d/nothing-of-that-name",

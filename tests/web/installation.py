@@ -38,11 +38,13 @@ class FakePlugin:
 class Installation:
     """A server at a moment that `clock` holds still; `tick` moves it."""
 
-    def __init__(self, folder: Path, limits: Limits | None = None, plugins: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, folder: Path, limits: Limits | None = None, plugins: Mapping[str, object] | None = None, **more: Any
+    ) -> None:
         self.clock = FakeClock()
         self.scheduler = FakeScheduler(self.clock)
         self.composition = compose(
-            Configuration(data=folder, plugins=(), scheduler="fake"),
+            Configuration(data=folder, plugins=(), scheduler="fake", **more),
             "http://server.test",
             "http://gateway.test",
             [("fake", FakePlugin(self.scheduler)), *(plugins or {}).items()],

@@ -139,6 +139,7 @@ def compose(
         sink_states=intake.feed.states,
         gateway_url=gateway_url,
         server_url=server_url,
+        trace_url=configuration.trace_url,
         data_dir=data_dir,
         secret_key=_secret_key(data_dir),
         clock=clock,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serai.domain.errors import ServerUnavailable
+from serai.domain.errors import SeraiError, ServerUnavailable
+from serai.domain.trace_links import find_trace_id
 
 from .session import Session, connected
 from .target import Target, target_argument
@@ -17,8 +18,6 @@ from .words import format_seconds
 
 if TYPE_CHECKING:
     from serai.client.calling import ModelAnswer
-
-    from .output import Output
 
 
 @click.command()
@@ -52,14 +51,17 @@ def call(
     headers = dict(request.headers) | ({"X-Serai-Version": str(number)} if number else {})
     try:
         with call_model(replace(request, url=url, headers=headers, timeout_s=timeout_s)) as answer:
+            trace_id = find_trace_id(headers.items(), answer.headers)
             if session.out.as_json:
-                _print_document(session.out, answer)
+                _print_document(session, answer, trace_id)
             else:
                 _print_stream(answer, include)
     except ServerUnavailable as error:
         raise ServerUnavailable(f"{error.message}; see `serai status {target.name}`", error.code) from error
     if include:
         click.echo(f"\n{answer.status}, first byte {format_seconds(answer.first_byte_s)}", err=True)
+        if trace_id:
+            click.echo(f"trace {trace_id} {_find_link(session, trace_id)}".rstrip(), err=True)
     raise click.exceptions.Exit(exit_code_of(answer.status))
 
 
@@ -83,15 +85,25 @@ def _print_stream(answer: ModelAnswer, include: bool) -> None:
         click.echo()
 
 
-def _print_document(out: Output, answer: ModelAnswer) -> None:
+def _find_link(session: Session, trace_id: str) -> str:
+    """Return the tracer's address of a trace, "" where there is none: the model's answer matters more."""
+    try:
+        return str(session.client.get_trace(trace_id)["url"]) if trace_id else ""
+    except SeraiError:
+        return ""
+
+
+def _print_document(session: Session, answer: ModelAnswer, trace_id: str) -> None:
     text = b"".join(answer.chunks()).decode(errors="replace")
-    out.document(
+    session.out.document(
         {
             "status": answer.status,
             "headers": dict(answer.headers),
             "body": _read_body(text, answer.content_type),
             "first_byte": round(answer.first_byte_s, 6),
             "total": round(answer.elapsed_s, 6),
+            "trace_id": trace_id,
+            "trace_url": _find_link(session, trace_id),
         }
     )
 

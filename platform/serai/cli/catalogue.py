@@ -34,6 +34,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "versions": "listing:versions",
         "logs": "logs:logs",
         "metrics": "metrics:metrics",
+        "trace": "trace:trace",
         "events": "installation:events",
         "capacity": "capacity:capacity",
         "plugins": "installation:plugins",

@@ -17,7 +17,7 @@ from .words import clean, format_age, format_local
 
 NEVER = "never"
 # Those of serai.plugin.identity, which `serai --help` need not load; a test compares.
-PERMISSIONS = ("read", "write", "fetch", "admin", "gateway")
+PERMISSIONS = ("read", "write", "fetch", "spans", "admin", "gateway")
 
 
 @click.group()
@@ -49,7 +49,7 @@ def list_tokens(session: Session) -> None:
     required=True,
     multiple=True,
     type=click.Choice(PERMISSIONS),
-    help="What it may do; may be repeated. write includes read and fetch, admin everything but gateway.",
+    help="What it may do; may be repeated. write includes read, fetch and spans, admin everything but gateway.",
 )
 @click.option("--expires-in", metavar="90d", help="After how long it ends; never if absent.")
 @click.option("--login", shell_complete=complete_login, help="Make it somebody else's (administrators).")

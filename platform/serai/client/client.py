@@ -141,6 +141,10 @@ class Client(AccountCalls):
         """Return what replicas used: `{times, replicas, versions}`; params from, to, interval, version, replica."""
         return cast(JsonObject, self._get(f"{deployment_path(name)}/metrics/system", params))
 
+    def get_trace(self, trace_id: str) -> JsonObject:
+        """Return a trace: `{trace_id, url, spans}`; url is that of the tracer, spans are those that were kept."""
+        return cast(JsonObject, self._get(f"/traces/{trace_id}"))
+
     # the installation
 
     def list_events(

@@ -75,6 +75,9 @@ class Configuration:
         "for it in `traceparent`; off keeps none.",
         "share",
     )
+    trace_url: str = _setting(
+        "", "Address of a trace in your tracer, with {trace_id} in it: https://tracer.example/trace/{trace_id}.", "trace_url"
+    )
     domain: str = _setting("localhost", "Requests to the host <deployment>.<domain> are routed by host.")
     database: str = _setting("", "sqlite:///path or postgresql://...; by default a file in the data folder.")
     metrics_database: str = _setting("", "The same for request figures, which never block intent.")
@@ -221,6 +224,13 @@ def _read_share(value: object, name: str) -> float | None:
     return share
 
 
+def _read_trace_url(value: object, name: str) -> str:
+    text = read_text(value, name)
+    if text and not (text.startswith(("http://", "https://")) and "{trace_id}" in text and text.isprintable()):
+        raise Invalid(f"{name}: {value!r} has to begin with http:// or https:// and to hold {{trace_id}}", name)
+    return text
+
+
 def _as_number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
@@ -247,4 +257,5 @@ _READERS = {
     "rate": read_rate,
     "share": _read_share,
     "bool": read_bool,
+    "trace_url": _read_trace_url,
 }

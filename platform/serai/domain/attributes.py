@@ -32,6 +32,14 @@ SCHEME = "url.scheme"
 PROTOCOL_VERSION = "network.protocol.version"
 ERROR_TYPE = "error.type"
 
+RESOURCE_VARIABLE = "OTEL_RESOURCE_ATTRIBUTES"
+"""The environment variable from which OpenTelemetry's SDKs take attributes of all that a process tells."""
+
 SERVICE_NAME = "service.name"
 SERVICE_VERSION = "service.version"
 SERVICE_INSTANCE = "service.instance.id"
+
+
+def make_resource(deployment: str, version: int, replica: str) -> str:
+    """Return the value of RESOURCE_VARIABLE for a replica: spans of an instrumented model say whose they are."""
+    return f"{DEPLOYMENT}={deployment},{VERSION}={version},{REPLICA}={replica}"

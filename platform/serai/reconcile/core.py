@@ -29,7 +29,8 @@ from .routes import RoutePublisher
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """What `serai.web` works with. `secret_key` signs cookies; URLs have no slash at the end."""
+    """What `serai.web` works with. `secret_key` signs cookies; URLs have no slash at the end; `trace_url` is the
+    setting."""
 
     db: Database
     metrics: Database
@@ -50,6 +51,7 @@ class Core:
     take_spans: Callable[[str, Sequence[FinishedRequest], int], int]
     sink_states: Callable[[], list[SinkState]]
     gateway_url: str
+    trace_url: str
     server_url: str
     data_dir: Path
     secret_key: bytes

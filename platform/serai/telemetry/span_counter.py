@@ -92,7 +92,9 @@ class _Pile:
         self.folder = Folder(_LENGTH_S)
         self.batches: set[bytes] = set()
         self.is_done = False
-        self.error: SeraiError | None = SeraiError("the figures could not be stored; send the batch again", "not-stored")
+        self.error: SeraiError | None = SeraiError(
+            "the figures could not be stored; send the batch again", "not-stored"
+        )
 
     def add(self, batch: bytes, groups: Iterable[Group]) -> None:
         self.batches.add(batch)

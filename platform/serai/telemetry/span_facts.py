@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from serai.domain import attributes as names
 from serai.domain.digest import LIMIT_S
@@ -66,7 +67,8 @@ class FactTable:
 
     def resolve(self, numbers: Iterable[int]) -> Facts:
         """Return the facts of numbers; the last one of a kind counts."""
-        return replace(Facts(), **dict(self._values[number - 1] for number in numbers))
+        said: dict[str, Any] = dict(self._values[number - 1] for number in numbers)
+        return Facts(**said)
 
     def _number(self, field: str, fact: object) -> int:
         number = self._numbers.get((field, fact))

@@ -65,7 +65,7 @@ class SpanIntake:
 
     @contextmanager
     def place(self) -> Iterator[Callable[[int], None]]:
-        """Hold a batch's place and yield what takes room for its bytes. Both raise CapacityExceeded where all is full."""
+        """Hold a batch's place and yield what takes room for its bytes; both raise CapacityExceeded when full."""
         room = [0]
 
         def take_room(size_bytes: int) -> None:

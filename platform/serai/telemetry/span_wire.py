@@ -136,8 +136,8 @@ def _make_types() -> dict[str, Any]:
             else:
                 added.type = cast("_Field.Type.ValueType", kind)
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
-    found = (pool.FindMessageTypeByName(f"{_PACKAGE}.{name}") for name in _MESSAGES)  # type: ignore[no-untyped-call]
+    pool.Add(file)
+    found = (pool.FindMessageTypeByName(f"{_PACKAGE}.{name}") for name in _MESSAGES)
     return {descriptor.name: message_factory.GetMessageClass(descriptor) for descriptor in found}
 
 

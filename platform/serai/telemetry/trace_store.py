@@ -1,4 +1,4 @@
-"""Spans that models sent, by trace, for as long as there is room: in memory, bounded by age and by size."""
+"""Spans of models and requests of gateways, by trace, while there is room: in memory, bounded by age and size."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
+
+from serai.domain.finished import FinishedRequest
 
 from .span_facts import Facts
 
@@ -21,13 +23,16 @@ class KeptSpan:
     encoded: bytes
 
 
+Kept = KeptSpan | FinishedRequest
+
+
 class _Trace:
     __slots__ = ("began_at", "bytes", "spans")
 
     def __init__(self, began_at: float) -> None:
         self.began_at = began_at
         self.bytes = 0
-        self.spans: dict[bytes, KeptSpan] = {}
+        self.spans: dict[bytes, Kept] = {}
 
 
 class TraceStore:
@@ -58,14 +63,21 @@ class TraceStore:
                 self._add(trace_id, span_id, KeptSpan(facts, encoded))
             self._make_room()
 
-    def find(self, trace_id: bytes) -> list[KeptSpan]:
+    def add_requests(self, requests: Iterable[FinishedRequest]) -> None:
+        """Keep requests of sampled traces as their gateway told them."""
+        with self._lock:
+            for request in requests:
+                self._add(bytes.fromhex(request.trace_id), bytes.fromhex(request.span_id), request)
+            self._make_room()
+
+    def find(self, trace_id: bytes) -> list[Kept]:
         """Return the spans of a trace, in the order in which they came."""
         with self._lock:
             self._make_room()
             trace = self._traces.get(trace_id)
             return list(trace.spans.values()) if trace else []
 
-    def _add(self, trace_id: bytes, span_id: bytes, span: KeptSpan) -> None:
+    def _add(self, trace_id: bytes, span_id: bytes, span: Kept) -> None:
         trace = self._traces.get(trace_id)
         if trace is None:
             trace = self._traces[trace_id] = _Trace(self._clock())
@@ -87,5 +99,5 @@ class TraceStore:
             self._bytes -= trace.bytes
 
 
-def _size_of(span: KeptSpan) -> int:
-    return len(span.encoded) + _OVERHEAD_BYTES
+def _size_of(span: Kept) -> int:
+    return _OVERHEAD_BYTES + (len(span.encoded) if isinstance(span, KeptSpan) else 2 * len(span.path) + 400)

@@ -17,6 +17,7 @@ from .mount import mount
 from .problems import answer_problems
 from .resources import RESOURCES, all_endpoints
 
+from .span_desk import make_span_intake
 _EXTENSION = "serai"
 _PLUGIN_PAGES = "/x/"
 
@@ -28,7 +29,7 @@ def make_app(core: Core, limits: Limits | None = None) -> Flask:
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
     limits = limits or Limits.of_threads()
-    edge = Edge(Waiting(limits), limits)
+    edge = Edge(Waiting(limits), limits, make_span_intake(core))
     app.extensions[_EXTENSION] = edge
     answer_problems(app)
     secure_answers(app)

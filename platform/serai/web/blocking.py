@@ -6,10 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from serai.domain.errors import CapacityExceeded
+from serai.telemetry.span_intake import SpanIntake
+
+from .attempts import Attempts
 
 T = TypeVar("T")
 IsGone = Callable[[], bool]
@@ -146,7 +149,10 @@ def _once(release: Callable[[], None]) -> Callable[[], None]:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What belongs to one app: where requests are held, and how much of everything."""
+    """What belongs to one app: where requests are held, how much of everything, what takes spans, and which sign-ins
+    have failed."""
 
     waiting: Waiting
     limits: Limits
+    spans: SpanIntake
+    attempts: Attempts = field(default_factory=Attempts)

@@ -20,6 +20,7 @@ import serai
 from . import problems, sse
 from .api.bundles import OFFSET_HEADER
 from .endpoint import Endpoint, Media, Resource
+from .otlp import Encoding
 from .shapes.answers import ProblemAnswer
 from .waits import INDEX_HEADER
 
@@ -28,10 +29,30 @@ Mode = Literal["validation", "serialization"]
 Refs = Mapping[tuple[type[BaseModel], Mode], Json]
 # A scraper says in Accept which it prefers.
 TEXT_TYPES = ("text/plain", "application/openmetrics-text")
+# What is looked at of an ExportTraceServiceRequest; the rest is OTLP's to say.
+_OTLP_REQUEST: Json = {
+    "type": "object",
+    "properties": {"resourceSpans": {"type": ["array", "null"], "items": {"type": "object"}}},
+}
+_OTLP_ANSWER: Json = {
+    "type": "object",
+    "properties": {
+        "partialSuccess": {
+            "type": "object",
+            "properties": {"rejectedSpans": {"type": "string"}, "errorMessage": {"type": "string"}},
+            "required": ["rejectedSpans", "errorMessage"],
+        }
+    },
+}
+_OTLP_STATUS: Json = {
+    "type": "object",
+    "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
+    "required": ["code", "message"],
+}
 _TEMPLATE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
-Everything the command line and the web pages can do. Every call but `/healthz` and this document needs a token
-(`Authorization: Bearer`). Errors are problem documents (RFC 9457) with a stable `code`."""
+Everything the command line and the web pages can do. Every call but `/healthz`, signing in and this document needs a
+token (`Authorization: Bearer`). Errors are problem documents (RFC 9457) with a stable `code`."""
 
 
 def make_document(resources: Iterable[Resource]) -> Json:
@@ -151,6 +172,8 @@ def _make_body(endpoint: Endpoint, refs: Refs) -> Json | None:
     if endpoint.sends_bytes:
         content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
         return {"required": True, "content": content}
+    if endpoint.media is Media.OTLP:
+        return {"required": True, "content": _in_otlp(_OTLP_REQUEST)}
     return None
 
 
@@ -158,8 +181,11 @@ def _make_responses(endpoint: Endpoint, refs: Refs) -> Json:
     good = {str(status): _make_answer(endpoint, status, shape, refs) for status, shape in endpoint.answers.items()}
     if endpoint.method == "GET":
         good["304"] = {"description": "Not Modified: the caller has this already (If-None-Match)"}
+    refusals = sorted(refusals_of(endpoint))
+    if endpoint.media is Media.OTLP:
+        return dict(good) | {str(status): _make_status(status) for status in refusals}
     problem = refs[ProblemAnswer, "serialization"]
-    return dict(good) | {str(status): _make_problem(status, problem) for status in sorted(refusals_of(endpoint))}
+    return dict(good) | {str(status): _make_problem(status, problem) for status in refusals}
 
 
 def refusals_of(endpoint: Endpoint) -> set[int]:
@@ -187,6 +213,8 @@ def _make_answer(endpoint: Endpoint, status: int, shape: type[BaseModel] | None,
         answer["content"] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     elif endpoint.media is Media.TEXT:
         answer["content"] = {kind: {"schema": {"type": "string"}} for kind in TEXT_TYPES}
+    elif endpoint.media is Media.OTLP:
+        answer["content"] = _in_otlp(_OTLP_ANSWER)
     if headers := _headers_given(endpoint):
         answer["headers"] = headers
     return answer
@@ -203,6 +231,16 @@ def _headers_given(endpoint: Endpoint) -> Json:
 def _header_given(description: str, endpoint: Endpoint) -> Json:
     is_always_there = endpoint.media is not Media.EVENTS  # a stream has no index
     return {"description": description, "required": is_always_there, "schema": {"type": "integer"}}
+
+
+def _in_otlp(schema: Json) -> Json:
+    """Return a body of OTLP: what `schema` says in JSON, and the same in protobuf."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    return {Encoding.JSON.value: {"schema": schema}, Encoding.PROTOBUF.value: binary}
+
+
+def _make_status(status: int) -> Json:
+    return {"description": HTTP_STATUS_CODES[status], "content": _in_otlp(_OTLP_STATUS)}
 
 
 def _make_problem(status: int, schema: Json) -> Json:

@@ -19,6 +19,9 @@ from serai.plugin.identity import Identity, Permission
 from serai.reconcile.core import Core
 
 if TYPE_CHECKING:
+    from serai.telemetry.span_intake import SpanIntake
+
+    from .attempts import Attempts
     from .blocking import Limits, Waiting
 
 API = "/api/v1"
@@ -26,12 +29,15 @@ API = "/api/v1"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request being answered: the parts of the server, who calls, where waiting is done, and how much of it."""
+    """One request being answered: the parts of the server, who calls, where waiting is done, how much of it, which
+    sign-ins have failed, and what takes spans."""
 
     core: Core
     caller: Identity
     waiting: Waiting
     limits: Limits
+    attempts: Attempts
+    spans: SpanIntake
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class Media(Enum):
     JSON = auto()
     BYTES = auto()
     TEXT = auto()  # of another standard than JSON
+    OTLP = auto()  # refusals included
     EVENTS = auto()  # JSON, or text/event-stream where the caller follows
 
 

@@ -12,7 +12,8 @@ from serai.reconcile.core import Core
 
 from .auth import admit
 from .blocking import Edge
-from .endpoint import Answer, Call, Endpoint
+from .endpoint import Answer, Call, Endpoint, Media
+from .otlp import answering_status
 from .reading import read_body, read_mapping, read_model, read_query
 from .shapes.queries import NoQuery
 
@@ -44,10 +45,10 @@ def _make_view(endpoint: Endpoint, core: Core, edge: Edge) -> View:
             arguments["query"] = query
         if endpoint.takes is not None:
             arguments["body"] = _read_body(endpoint, wants["body"])
-        answer = endpoint.handler(Call(core, caller, edge.waiting, edge.limits), **arguments)
+        answer = endpoint.handler(Call(core, caller, edge.waiting, edge.limits, edge.attempts, edge.spans), **arguments)
         return answer if isinstance(answer, Response) else _write(answer)
 
-    return view
+    return answering_status(view) if endpoint.media is Media.OTLP else view
 
 
 def _read_body(endpoint: Endpoint, wanted: object) -> object:

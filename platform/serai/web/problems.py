@@ -38,6 +38,8 @@ STATUSES_BY_CODE = {
     "bundle-too-large": 413,
     "malformed": 400,
     "not-json": 415,
+    "not-otlp": 415,
+    "not-stored": 503,
     "too-large": 413,
     "database-busy": 503,
     "database-unreachable": 503,

@@ -18,6 +18,7 @@ from .api import (
     telemetry,
     tokens,
     users,
+    traces,
     versions,
     whoami,
 )
@@ -42,6 +43,7 @@ RESOURCES: tuple[Resource, ...] = (
     telemetry.resource,
     health.resource,
 )
+    traces.resource,
 
 
 def all_endpoints() -> list[Endpoint]:

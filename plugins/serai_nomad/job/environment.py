@@ -4,6 +4,7 @@
 |---|---|---|
 | PORT, SERAI_* | Env | Nomad fills in the replica's own |
 | HOST, unless the manifest has it | Env | where gateways reach it, which 127.0.0.1 is not |
+| OTEL_RESOURCE_ATTRIBUTES, unless the manifest has it | Env | spans of the model say whose they are |
 | of the manifest | Env | seen in Nomad's UI |
 | of the manifest, with `${...}` in it | a file | Nomad would replace it in Env |
 | secrets | a file made of the job's variable | must not be in the job |
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from serai.domain.attributes import RESOURCE_VARIABLE, make_resource
 from serai.domain.errors import Invalid
 from serai.domain.observation import Workload
 from serai_nomad.facts import Json
@@ -35,9 +37,13 @@ def make_env(workload: Workload, host: str) -> dict[str, str]:
     manifest = _of_manifest(workload)
     shown = {name: value for name, value in manifest.items() if not is_replaced(value)}
     own = {name: value for name, value in sorted(workload.env.items()) if not is_secret(name)}
+    defaults = {
+        "HOST": host,
+        RESOURCE_VARIABLE: make_resource(workload.deployment, workload.version, "${NOMAD_ALLOC_ID}"),
+    }
     return {
         "PYTHONUNBUFFERED": "1",
-        **({} if "HOST" in manifest else {"HOST": host}),
+        **{name: value for name, value in defaults.items() if name not in {*manifest, *workload.env}},
         **shown,
         **own,
         "PORT": f"${{NOMAD_PORT_{PORT_LABEL}}}",

@@ -21,19 +21,22 @@ def list_tokens(call: Call) -> Answer:
     return Answer([dump_token(token) for token in tokens.list_tokens(call.core.db, login)])
 
 
-@resource.on("POST", "/tokens", Permission.WRITE, {201: NewTokenAnswer}, takes=TokenBody)
+@resource.on("POST", "/tokens", Permission.READ, {201: NewTokenAnswer}, takes=TokenBody)
 def create_token(call: Call, body: TokenBody) -> Answer:
     """Make a token. Its plain text is in this answer and nowhere else.
 
-    `admin` includes `write`, and `write` includes `read`; `gateway` stands alone. Only an administrator makes one for
-    somebody else, or one that may do more than the caller.
+    `admin` includes `write`, and `write` includes `read`, `fetch` and `spans`; `gateway` stands alone. Only an
+    administrator makes one for somebody else, or one that may do more than the caller.
     """
     token, plaintext = personal_tokens.make_token(call.core, call.caller, body)
     return Answer(dump_token(token) | {"token": plaintext}, 201)
 
 
-@resource.on("DELETE", "/tokens/<int:id>", Permission.WRITE, {204: None}, refuses=(404, 409))
+@resource.on("DELETE", "/tokens/<int:id>", Permission.READ, {204: None}, refuses=(404, 409))
 def revoke_token(call: Call, path: TokenPath) -> Answer:
-    """Revoke a token at once, together with the browser sessions made from it."""
+    """Revoke a token at once, together with the browser sessions made from it.
+
+    Who is no administrator revokes tokens of the own login, with one that may do as much.
+    """
     personal_tokens.revoke_token(call.core, call.caller, path.id)
     return Answer(None, 204)

@@ -113,12 +113,14 @@ async function relay(request, exchange) {
 async function receive(request, exchange, response) {
   let status = "";
   let firstByteMs = 0;
-  const say = (end) => showAnswerLine(status, firstByteMs, performance.now() - exchange.began, exchange.answer.bytes, end);
+  let links = [];
+  const say = (end) => showAnswerLine(status, firstByteMs, performance.now() - exchange.began, exchange.answer.bytes, end, links);
   const ticking = setInterval(() => exchange.answer && say("…"), 100);
   const take = {
     head(head) {
       status = `${head.status} ${head.reason}`.trim();
       firstByteMs = head.first_byte * 1000;
+      links = linksOf(head);
       showHeaders(head.headers);
       exchange.answer = makeAnswer($("answer-body"), head.headers.find(([key]) => key.toLowerCase() === "content-type")?.[1] ?? "");
       $("answer-tools").hidden = false;
@@ -169,21 +171,29 @@ function showProblem(text) {
   $("ask-problem").hidden = !text;
 }
 
-function showAnswerLine(status, firstByteMs, totalMs, bytes, end) {
+// Where the request's trace is: its page here, and the tracer's where one is set up.
+function linksOf({ trace_id: id, trace_url: url }) {
+  if (!id) return [];
+  return [["", "Trace", `/traces/${id}`], ...(url ? [["", "Open in the tracer", url]] : [])];
+}
+
+function showAnswerLine(status, firstByteMs, totalMs, bytes, end, links) {
   showStatus([
     [`answer-status status-${status[0]}`, status],
     ["", `first byte ${formatMs(firstByteMs)}`],
     ["", `total ${formatMs(totalMs)}`],
     ["", formatBytes(bytes)],
     ["quiet", end],
+    ...links,
   ]);
 }
 
 function showStatus(parts) {
-  $("answer-line").replaceChildren(...parts.filter(([, text]) => text).map(([css, text]) => {
-    const part = document.createElement("span");
+  $("answer-line").replaceChildren(...parts.filter(([, text]) => text).map(([css, text, href]) => {
+    const part = document.createElement(href ? "a" : "span");
     part.className = css;
     part.textContent = text;
+    if (href) Object.assign(part, { href, target: "_blank", rel: "noopener" });
     return part;
   }));
 }

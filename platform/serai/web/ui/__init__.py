@@ -27,6 +27,7 @@ from .steps import Trail
 from .teams import TeamForms
 from .users import UsersPage
 from .versions import VersionPages
+from .trace import TracePage
 
 
 def make_ui(core: Core) -> Blueprint:
@@ -54,6 +55,7 @@ def make_ui(core: Core) -> Blueprint:
         CapacityPage(core),
         users,
         TeamForms(core, users),
+        TracePage(core),
         AccountPage(core),
     ):
         page.register(ui)

@@ -12,6 +12,7 @@ import flask
 from flask import Blueprint, Response
 
 from serai.domain.errors import Invalid, SeraiError
+from serai.domain.trace_links import find_trace_id, make_link
 from serai.reconcile.core import Core
 from serai.web.app import edge_of
 from serai.web.problems import status_of
@@ -49,13 +50,15 @@ class ConsolePage:
         except SeraiError as error:
             return refuse(error)
         try:
-            exchange = send(self._core.gateway_url, read_question(name))
+            question = read_question(name)
+            exchange = send(self._core.gateway_url, question)
         except SeraiError as error:
             leave()
             return refuse(error)
         id = flask.request.headers.get("X-Test-Id", "")
         self._exchanges.add(id, exchange)
-        response = Response(self._stream(id, exchange), content_type="application/octet-stream")
+        trace_id = find_trace_id(question.headers, exchange.headers)
+        response = Response(self._stream(id, exchange, trace_id), content_type="application/octet-stream")
         response.call_on_close(leave)
         response.headers["X-Accel-Buffering"] = "no"
         return response
@@ -65,9 +68,10 @@ class ConsolePage:
         stopped = self._exchanges.stop(flask.request.headers.get("X-Test-Id", ""))
         return flask.jsonify(stopped=stopped)
 
-    def _stream(self, id: str, exchange: Exchange) -> Iterator[bytes]:
+    def _stream(self, id: str, exchange: Exchange, trace_id: str) -> Iterator[bytes]:
+        link = make_link(self._core.trace_url, trace_id) if trace_id else ""
         try:
-            yield from exchange.frames()
+            yield from exchange.frames({"trace_id": trace_id, "trace_url": link})
         finally:
             self._exchanges.remove(id)
             exchange.close()

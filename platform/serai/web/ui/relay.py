@@ -15,7 +15,7 @@ import json
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import IO
@@ -64,10 +64,10 @@ class Exchange:
         self.reason = answer.reason
         self.headers = answer.getheaders()
 
-    def frames(self) -> Iterator[bytes]:
-        """Yield the answer as it arrives, the head at once and the end always."""
+    def frames(self, told: Mapping[str, object]) -> Iterator[bytes]:
+        """Yield the answer as it arrives, the head with what else is `told` at once, and the end always."""
         head = {"status": self.status, "reason": self.reason, "headers": self.headers, "first_byte": self.first_byte_s}
-        yield pack_frame(Frame.HEAD, json.dumps(head).encode())
+        yield pack_frame(Frame.HEAD, json.dumps({**head, **told}).encode())
         broke = ""
         try:
             while piece := self._answer.read1(PIECE_BYTES):

@@ -1,0 +1,151 @@
+"""Spans as OTLP has them, by the official message types: single ones, drawn ones, and their JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import json_format
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from serai.domain import attributes as names
+
+NOW = 1_767_225_600.0
+SERVER = Span.SPAN_KIND_SERVER
+Values = Mapping[str, object]
+
+
+def make_value(value: object) -> AnyValue:
+    match value:
+        case bool():
+            return AnyValue(bool_value=value)
+        case int():
+            return AnyValue(int_value=value)
+        case float():
+            return AnyValue(double_value=value)
+        case str():
+            return AnyValue(string_value=value)
+        case bytes():
+            return AnyValue(bytes_value=value)
+        case list():
+            return AnyValue(array_value=ArrayValue(values=map(make_value, value)))
+    return AnyValue()
+
+
+def make_attributes(values: Values) -> list[KeyValue]:
+    return [KeyValue(key=key, value=make_value(value)) for key, value in values.items()]
+
+
+def make_span(number: int = 1, ended_at: float = NOW, took_s: float = 0.25, kind: int = SERVER, **more: object) -> Span:
+    """Return a span of a gateway called edge; underscores of names in `more` stand for dots, None takes away."""
+    values: dict[str, object] = {
+        names.DEPLOYMENT: "digits",
+        names.VERSION: 1,
+        names.GATEWAY: "edge",
+        names.STATUS_CODE: 200,
+    }
+    values |= {key.replace("__", "."): value for key, value in more.items()}
+    ended_ns = round(ended_at * 1e6) * 1000
+    return Span(
+        trace_id=(7 << 64 | number).to_bytes(16),
+        span_id=number.to_bytes(8),
+        name=f"POST {number}",
+        kind=kind,  # type: ignore[arg-type]
+        start_time_unix_nano=ended_ns - round(took_s * 1e6) * 1000,
+        end_time_unix_nano=ended_ns,
+        attributes=make_attributes({key: value for key, value in values.items() if value is not None}),
+    )
+
+
+def make_request(*spans: Span, **resource: object) -> ExportTraceServiceRequest:
+    """Return a request whose resource has these attributes, `__` standing for dots."""
+    values = {key.replace("__", "."): value for key, value in resource.items()}
+    of_resource = Resource(attributes=make_attributes(values))
+    scope = ScopeSpans(spans=spans)
+    return ExportTraceServiceRequest(resource_spans=[ResourceSpans(resource=of_resource, scope_spans=[scope])])
+
+
+def to_json(request: ExportTraceServiceRequest) -> bytes:
+    """Return OTLP's JSON: ids in hexadecimal, enums as numbers."""
+    return json.dumps(_with_hex_ids(json_format.MessageToDict(request, use_integers_for_enums=True))).encode()
+
+
+def _with_hex_ids(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_hex_ids(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ids = {"traceId", "spanId", "parentSpanId"}
+    return {key: base64.b64decode(item).hex() if key in ids else _with_hex_ids(item) for key, item in value.items()}
+
+
+_TIMES_NS = st.integers(int((NOW - 100) * 1e9), int((NOW + 20) * 1e9))
+_SECONDS = st.one_of(
+    st.floats(0, 100), st.sampled_from([0.0, -1.0, 1e300, float("inf"), float("nan")]), st.integers(0, 9)
+)
+_SIZES = st.one_of(st.integers(0, 10**9), st.sampled_from([-5, 2**62]), st.floats(0, 100))
+_ODD = st.sampled_from([True, "text", 1.5, b"bytes", [1, "a"], None, "", "7", -3, 2**40])
+_RELEVANT = st.fixed_dictionaries(
+    {},
+    optional={
+        names.DEPLOYMENT: st.one_of(st.sampled_from(["digits", "whisper", "unknown", "closed"]), _ODD),
+        names.VERSION: st.one_of(st.sampled_from([0, 1, 2, 9, "1", "2"]), _ODD),
+        names.REPLICA: st.one_of(st.sampled_from(["a", "b"]), _ODD),
+        names.GATEWAY: st.one_of(st.just("edge"), st.sampled_from(["", "other", 1])),
+        names.STATUS_CODE: st.one_of(st.integers(100, 599), _ODD),
+        "http.status_code": st.integers(100, 599),
+        names.CLOCK_FIRST_BYTE: st.one_of(_SECONDS, _ODD),
+        names.CLOCK_QUEUE: _SECONDS,
+        names.CLOCK_TOTAL: _SECONDS,
+        names.REQUEST_BYTES: st.one_of(_SIZES, _ODD),
+        names.RESPONSE_BYTES: _SIZES,
+        "url.path": st.text(max_size=300),
+        "n": st.integers(-5, 2**40),
+    },
+)
+
+
+@st.composite
+def attributes(draw: st.DrawFn) -> list[KeyValue]:
+    """Draw attributes in any order: mostly those of a request, sometimes anything."""
+    values: dict[str, object] = {}
+    if draw(st.integers(0, 9)):
+        values |= {names.DEPLOYMENT: "digits", names.GATEWAY: "edge", names.VERSION: 1, names.STATUS_CODE: 200}
+        values |= {names.CLOCK_QUEUE: draw(st.floats(0, 10)), names.RESPONSE_BYTES: draw(st.integers(0, 10**6))}
+    if draw(st.booleans()):
+        values |= draw(_RELEVANT)
+    return draw(st.permutations(make_attributes(values)))
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> Span:
+    ended_ns = draw(st.one_of(_TIMES_NS, st.sampled_from([0, 2**64 - 1, int((NOW - 90_000) * 1e9)])))
+    return Span(
+        trace_id=draw(st.one_of(st.binary(min_size=16, max_size=16), st.binary(max_size=3))),
+        span_id=draw(st.binary(min_size=8, max_size=8)),
+        parent_span_id=draw(st.sampled_from([b"", b"12345678"])),
+        name=draw(st.text(max_size=5)),
+        kind=draw(st.sampled_from([SERVER, SERVER, SERVER, Span.SPAN_KIND_INTERNAL, Span.SPAN_KIND_CLIENT])),
+        start_time_unix_nano=max(0, ended_ns - draw(st.integers(-(10**9), 10**11))) % 2**64,
+        end_time_unix_nano=ended_ns,
+        attributes=draw(attributes()),
+        links=[Span.Link(trace_id=b"0123456789abcdef", span_id=b"01234567")] if draw(st.booleans()) else [],
+    )
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> ExportTraceServiceRequest:
+    scopes = st.lists(spans(), max_size=6).map(lambda drawn: ScopeSpans(spans=drawn))
+    of_resource = st.one_of(st.just([]), attributes()).map(lambda drawn: Resource(attributes=drawn))
+    resources = st.builds(
+        lambda resource, drawn: ResourceSpans(resource=resource, scope_spans=drawn),
+        of_resource,
+        st.lists(scopes, max_size=2),
+    )
+    return ExportTraceServiceRequest(resource_spans=draw(st.lists(resources, max_size=3)))
