@@ -61,7 +61,7 @@ def describe_replica(deployment: str, version: int, replica: str) -> dict[str, s
     return {names.DEPLOYMENT: deployment, names.VERSION: version, names.REPLICA: replica}
 
 
-def _make_durations(told: Tallies, way: AggregationTemporality, now: float) -> Iterator[Metric]:
+def _make_durations(told: Tallies, way: AggregationTemporality.ValueType, now: float) -> Iterator[Metric]:
     for clock, (name, about) in _DURATIONS.items():
         points = [_make_point(key, tally, now) for key, tally in told.items() if key.clock is clock]
         if points:
@@ -83,7 +83,7 @@ def _make_point(key: SeriesKey, tally: Tally, now: float) -> HistogramDataPoint:
     )
 
 
-def _make_sums(told: Mapping[SeriesKey, Tally], way: AggregationTemporality, now: float) -> Iterator[Metric]:
+def _make_sums(told: Mapping[SeriesKey, Tally], way: AggregationTemporality.ValueType, now: float) -> Iterator[Metric]:
     total = {key: tally for key, tally in told.items() if key.clock is Clock.TOTAL}
     for name, unit, about, read in _SUMS if total else ():
         points = [

@@ -51,7 +51,7 @@ class Post:
         said = f"{self._url} answers {status}{_excerpt(content, secrets)}"
         if status in _AGAIN:
             raise Busy(said, read_retry_after(retry_after, time.time()))
-        raise Rejected(said)
+        raise Rejected(said + (": the receiver is elsewhere, name that endpoint" if 300 <= status < 400 else ""))
 
     def close(self) -> None:
         self._session.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint
 
+from serai.domain.errors import Invalid
 from serai.domain.names import parse_workload_id
 from serai.domain.observation import GpuUsage, Usage
 
@@ -33,16 +34,25 @@ _Key = tuple[str, str, str]  # name, unit, description
 
 
 def make_usage_metrics(samples: Sequence[Usage]) -> list[Metric]:
-    """Return gauges of the samples whose workload is known to be ours."""
+    """Return gauges of the samples whose workload is a version of ours."""
     points: dict[_Key, list[NumberDataPoint]] = {}
     for sample in samples:
-        for key, value, attributes in _read(sample) if sample.workload else ():
+        replica = _find_replica(sample)
+        for key, value, attributes in _read(sample) if replica else ():
             if value is not None:
-                points.setdefault(key, []).append(_make_point(sample, value, attributes))
+                points.setdefault(key, []).append(_make_point(sample, value, {**replica, **attributes}))
     return [
         Metric(name=name, unit=unit, description=about, gauge=Gauge(data_points=found))
         for (name, unit, about), found in points.items()
     ]
+
+
+def _find_replica(sample: Usage) -> Mapping[str, Value]:
+    """Return whose sample it is; nothing where it is nobody's."""
+    try:
+        return describe_replica(*parse_workload_id(sample.workload), sample.replica)
+    except Invalid:
+        return {}
 
 
 def _read(sample: Usage) -> Iterator[tuple[_Key, float | None, Mapping[str, Value]]]:
@@ -55,8 +65,7 @@ def _read(sample: Usage) -> Iterator[tuple[_Key, float | None, Mapping[str, Valu
 
 
 def _make_point(sample: Usage, value: float, attributes: Mapping[str, Value]) -> NumberDataPoint:
-    replica = describe_replica(*parse_workload_id(sample.workload), sample.replica)
-    point = NumberDataPoint(attributes=make_attributes({**replica, **attributes}), time_unix_nano=to_ns(sample.at))
+    point = NumberDataPoint(attributes=make_attributes(attributes), time_unix_nano=to_ns(sample.at))
     if isinstance(value, int):
         point.as_int = value
     else:

@@ -14,6 +14,7 @@ from serai.domain.quantity import parse_duration
 from serai.domain.routes import Route, RouteChange, dump_change
 from serai.domain.window import Clock, Window, load_window
 from serai.web.shapes.queries import Wait
+from serai.web.shapes.wire import SpansBody
 from tests.gateway.models import Port
 
 TOKEN = "serai_gateway_token"
@@ -21,13 +22,15 @@ _WAIT = TypeAdapter(Wait)  # what the real server takes and refuses
 
 
 class ControlServer:
-    """Speaks `GET /api/v1/routes` and `POST /api/v1/telemetry` as the server does."""
+    """Speaks `GET /api/v1/routes`, `POST /api/v1/telemetry` and `/api/v1/telemetry/spans` as the server does."""
 
     def __init__(self) -> None:
         self.routes: dict[str, Route] = {}
         self.index = 1000
         self.windows: dict[tuple[str, int], Window] = {}
         self.deliveries = 0
+        self.spans: list[dict[str, Any]] = []
+        self.lost_spans = 0
         self.refuse_with: int | None = None
         self.is_hasty = False
         self.asked_indexes: list[int] = []
@@ -44,6 +47,7 @@ class ControlServer:
         app = web.Application(client_max_size=2**26)
         app.router.add_get("/api/v1/routes", self._routes)
         app.router.add_post("/api/v1/telemetry", self._telemetry)
+        app.router.add_post("/api/v1/telemetry/spans", self._spans)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port.number, reuse_address=True)
@@ -89,10 +93,7 @@ class ControlServer:
         return web.json_response(dump_change(change), headers={"X-Serai-Index": str(change.index)})
 
     async def _telemetry(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        if request.headers.get("Content-Encoding") == "gzip" and body[:2] == b"\x1f\x8b":
-            body = zlib.decompress(body, 31)
-        document: dict[str, Any] = json.loads(body)
+        document: dict[str, Any] = json.loads(await _read(request))
         if self.refuse_with is not None:
             return web.json_response({"code": "invalid"}, status=self.refuse_with)
         windows = [load_window(window) for window in document["windows"]]
@@ -100,3 +101,18 @@ class ControlServer:
         for window in windows:
             self.windows.setdefault((window.gateway, window.sequence), window)
         return web.json_response({"taken": len(windows)})
+
+    async def _spans(self, request: web.Request) -> web.Response:
+        if self.refuse_with is not None:
+            return web.json_response({"code": "invalid"}, status=self.refuse_with)
+        body = SpansBody.model_validate_json(await _read(request))
+        self.spans += [span.model_dump() for span in body.spans]
+        self.lost_spans += body.lost
+        return web.json_response({"taken": len(body.spans)})
+
+
+async def _read(request: web.Request) -> bytes:
+    body = await request.read()
+    if request.headers.get("Content-Encoding") == "gzip" and body[:2] == b"\x1f\x8b":
+        return zlib.decompress(body, 31)
+    return body

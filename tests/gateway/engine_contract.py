@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from serai.domain.errors import ServerUnavailable
+from serai.domain.finished import FinishedRequest
 from serai.gateway.engine import Engine, Health, Keep
 from serai.gateway.record import RequestRecord
+from serai.gateway.sampling import Tracing
 from tests.gateway.bench import Bench
 
 Scenario = Callable[..., Awaitable[None]]
@@ -41,9 +43,11 @@ class EngineFixture:
     """Override `make_engine`. It is called inside the loop that the engine will run in."""
 
     hold_limit = 5
+    trace_share: float | None = None
 
     @pytest.fixture(autouse=True)
     def _server(self) -> None:
+        self.spans: list[FinishedRequest] = []
         self.woken: list[str] = []
         self.is_server_away = False
 
@@ -54,8 +58,12 @@ class EngineFixture:
             raise ServerUnavailable("nobody is there")
 
     def make_engine(self, keep: Keep, health: Health) -> Engine:
-        """Return an engine on 127.0.0.1, a free port, DOMAIN, `hold_limit` and `wake`."""
+        """Return an engine on 127.0.0.1, a free port, DOMAIN, `hold_limit`, `wake` and `tracing()`."""
         raise NotImplementedError
+
+    def tracing(self) -> Tracing | None:
+        """Return how spans come into `spans`; None without a `trace_share`."""
+        return None if self.trace_share is None else Tracing(self.trace_share, self.spans.append)
 
     @pytest.fixture
     def bench(self) -> Iterator[Stage]:

@@ -9,13 +9,15 @@ from tests.gateway.contract_replicas import BalanceContract, ClosingContract, Ha
 from tests.gateway.contract_requests import RequestContract
 from tests.gateway.contract_streams import StreamContract, TimeoutContract, WebSocketContract
 from tests.gateway.contract_tls import TlsContract
+from tests.gateway.contract_tracing import CallersContract, EveryContract, NoneContract, SomeContract
 from tests.gateway.contract_traffic import CorsContract, IdleContract, PatienceContract, QueueContract
 from tests.gateway.engine_contract import DOMAIN, EngineFixture
 
 
 class AsyncioFixture(EngineFixture):
     def make_engine(self, keep: Keep, health: Health) -> Engine:
-        return AsyncioEngine("127.0.0.1", 0, DOMAIN, keep, health, hold_limit=self.hold_limit, wake=self.wake)
+        place = ("127.0.0.1", 0, DOMAIN, keep, health)
+        return AsyncioEngine(*place, hold_limit=self.hold_limit, wake=self.wake, tracing=self.tracing())
 
 
 class TestRequests(AsyncioFixture, RequestContract):
@@ -76,4 +78,20 @@ class TestCors(AsyncioFixture, CorsContract):
 
 
 class TestIdle(AsyncioFixture, IdleContract):
+    pass
+
+
+class TestSampledByCallers(AsyncioFixture, CallersContract):
+    pass
+
+
+class TestSampledAlways(AsyncioFixture, EveryContract):
+    pass
+
+
+class TestSampledAtTimes(AsyncioFixture, SomeContract):
+    pass
+
+
+class TestSampledNever(AsyncioFixture, NoneContract):
     pass

@@ -19,14 +19,17 @@ import pytest
 from aiohttp import web
 
 from serai.domain.deployment import Access
-from serai.domain.errors import Conflict
+from serai.domain.errors import Conflict, ServerUnavailable
+from serai.domain.finished import FinishedRequest
 from serai.domain.routes import Grant, Route
 from serai.domain.traffic import Rate
 from serai.domain.window import Clock
 from serai.gateway.agent import Agent
 from serai.gateway.config import GatewayConfig
+from serai.gateway.control import ControlPlane
 from serai.gateway.folder import load_gateway_id
 from serai.gateway.haproxy.program import find_program
+from serai.gateway.span_post import SpanPost
 from serai.gateway.table_file import TableFile
 from serai.gateway.trust import TrustRule
 from tests.gateway.bench import at, soon
@@ -402,3 +405,79 @@ async def test_how_many_wrong_keys_is_a_setting(rate: Rate | None, statuses: lis
         await w.control.publish(replace(w.route, access=Access.KEYS))
         await until_status(agent, 401)
         assert [await call(agent, key=f"wrong{number}") for number in range(len(statuses))] == statuses
+
+
+def asking(number: int) -> dict[str, str]:
+    return {"traceparent": f"00-{number:032x}-{1:016x}-01"}
+
+
+async def call_traced(agent: Agent, numbers: range) -> None:
+    async with aiohttp.ClientSession() as session:
+        for number in numbers:
+            async with session.get(agent.url + "/m/", headers=asking(number)) as response:
+                assert response.status == 200
+
+
+def traces(w: World) -> list[int]:
+    return [int(span["trace_id"], 16) for span in w.control.spans]
+
+
+@in_loop
+async def test_sampled_requests_are_sent_beside_the_figures(tmp_path: Path) -> None:
+    async with world(tmp_path) as w, w.gateway(trace_share=0.0) as agent:
+        await w.control.publish(w.route)
+        await until_status(agent, 200)
+        await call_traced(agent, range(1, 21))
+        await soon(lambda: len(w.control.spans) == 20)
+        assert traces(w) == list(range(1, 21))
+        assert {(span["method"], span["path"], span["replica"]) for span in w.control.spans} == {
+            ("GET", "/m/", at(w.model).replica)
+        }
+        await soon(lambda: w.control.count() == w.model.requests)  # they are counted as all others
+
+
+@in_loop
+async def test_sampled_requests_wait_for_an_absent_server_and_are_sent_at_the_end(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        async with w.gateway(trace_share=0.0) as agent:
+            await w.control.publish(w.route)
+            await until_status(agent, 200)
+            await w.control.stop()
+            await soon(lambda: not agent.health()["server"]["reachable"])  # type: ignore[index]
+            await call_traced(agent, range(1, 11))
+            await asyncio.sleep(1.2)  # it has tried
+            await w.control.start()
+            await soon(lambda: len(w.control.spans) == 10)
+            await call_traced(agent, range(11, 13))
+        assert traces(w) == list(range(1, 13))
+        assert w.control.lost_spans == 0
+
+
+@in_loop
+async def test_sampled_requests_beyond_the_room_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with world(tmp_path) as w:
+        plane = ControlPlane(w.control.url, w.token_file, "gw-1")
+        post = SpanPost(plane, capacity=5)
+        await w.control.stop()
+        for number in range(1, 9):
+            post.keep(make_span(number))
+            if number == 2:
+                with pytest.raises(ServerUnavailable):
+                    await post.post_pending()
+        assert caplog.text.count("the oldest are dropped") == 1
+        await w.control.start()
+        await post.post_pending()
+        assert (traces(w), w.control.lost_spans) == ([4, 5, 6, 7, 8], 3)
+        w.control.refuse_with = 422
+        post.keep(make_span(9))
+        await post.post_pending()
+        assert "1 sampled requests are dropped, the server refuses them" in caplog.text
+        w.control.refuse_with = None
+        post.keep(make_span(10))
+        await post.post_pending()
+        assert (traces(w)[5:], w.control.lost_spans) == ([10], 4)
+        await plane.close()
+
+
+def make_span(number: int) -> FinishedRequest:
+    return FinishedRequest("m", 1, "r", "GET", "/", 200, 1.0, 0.1, f"{number:032x}", f"{number:016x}")

@@ -178,6 +178,21 @@ def test_traces(parents: list[bytes], is_joined: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("share", "low", "flags"),
+    [(0.0, "0", "00"), (0.5, "7", "01"), (0.5, "8", "00"), (1.0, "f", "01")],
+)
+def test_traces_that_begin_here_are_sampled_by_their_ids(share: float, low: str, flags: str) -> None:
+    trace = derive_trace([], lambda length: low * 2 * length, share)
+    assert (trace.flags, trace.is_sampled) == (flags, flags == "01")
+
+
+@pytest.mark.parametrize(("flags", "is_sampled"), [("00", False), ("01", True), ("02", False), ("ff", True)])
+def test_a_callers_word_counts(flags: str, is_sampled: bool) -> None:
+    trace = derive_trace([f"00-{TRACE}-{SPAN}-{flags}".encode()], numbered(), 0.0)
+    assert (trace.flags, trace.is_sampled) == (flags, is_sampled)
+
+
+@pytest.mark.parametrize(
     ("text", "number"),
     [(None, None), ("0", 0), ("12", 12), ("", ...), ("-1", ...), ("1.0", ...), ("٣", ...), ("9" * 11, ...)],
 )

@@ -19,8 +19,9 @@ from serai.gateway.haproxy.master import has_old, parse_master_pid
 from serai.gateway.haproxy.names import parse_server_name, server_name, slot_number
 from serai.gateway.haproxy.plan import plan
 from serai.gateway.haproxy.program import Finding, Program, is_recent, parse_version
-from serai.gateway.haproxy.records import derive_queue, derive_status, parse_line
+from serai.gateway.haproxy.records import derive_queue, derive_status, parse_line, parse_span
 from serai.gateway.haproxy.render import Plan, render
+from serai.gateway.haproxy.rules import identify
 from serai.gateway.haproxy.runtime import parse_map, parse_servers, parse_stat
 from serai.gateway.haproxy.slots import Slots, derive_count
 from serai.gateway.haproxy.state import Server, State, derive_state, is_native
@@ -293,9 +294,53 @@ def test_who_has_the_record(line: bytes, is_kept: bool) -> None:
     assert parsed is not None and (parsed.record is not None) is is_kept
 
 
-@pytest.mark.parametrize("line", [b"", b"nonsense", LINE.replace(b" m ", b" - "), LINE + b" more"])
+@pytest.mark.parametrize("line", [b"", b"nonsense", LINE.replace(b" m ", b" - "), LINE + b" and more"])
 def test_lines_of_nobody(line: bytes) -> None:
     assert parse_line(line) is None
+
+
+TOLD = LINE + b" POST,https,2.0,%2Fm%2Fa%2520b%2Cc"
+
+
+def test_a_span_from_a_line() -> None:
+    span = parse_span(TOLD)
+    assert span is not None
+    assert (span.method, span.scheme, span.protocol, span.path) == ("POST", "https", "2.0", "/m/a%20b,c")
+    assert (span.deployment, span.version, span.replica, span.status) == ("m", 2, "r2", 200)
+    assert (span.started_at, span.total_s, span.bytes_in, span.key_id) == (1700000000.0, 0.025, 5, "k1")
+    assert (span.trace_id, span.span_id) == ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+    assert parse_line(TOLD) == parse_line(LINE)  # the record is the same
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LINE,
+        LINE + b" -",
+        LINE + b" POST,https,2.0",
+        TOLD.replace(b" 2.r2 ", b" rescue "),
+        TOLD.replace(b" m ", b" - "),
+    ],
+)
+def test_lines_without_a_span(line: bytes) -> None:
+    assert parse_span(line) is None
+
+
+def test_times_of_a_clock_that_was_set_back_are_none() -> None:
+    span = parse_span(TOLD.replace(b" 25000 24000 ", b" -25000 -24000 "))
+    assert span is not None and (span.total_s, span.first_byte_s) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("share", "flags"),
+    [(None, ["01"]), (0, ["00"]), (1, ["01"]), (0.01, ["00", "01 10000"]), (1e-9, ["00"])],
+)
+def test_how_traces_are_sampled(share: float | None, flags: list[str]) -> None:
+    rules = [rule for rule in identify(share) if "(txn.tp) 00-" in rule and "if !{" in rule]
+    for rule, expected in zip(rules, flags, strict=True):
+        flag, _, parts = expected.partition(" ")
+        assert f"-{flag} if !" in rule and (f"rand(1000000) lt {parts}" in rule if parts else "rand" not in rule)
+    assert any("txn.span" in rule for rule in identify(share)) is (share is not None)
 
 
 def test_a_request_that_reached_no_replica() -> None:
@@ -405,4 +450,5 @@ def test_digests_tell_configurations_apart_and_not_servers() -> None:
     assert one.digest == Plan("127.0.0.1", 8000, "", 2, 4).digest
     assert len({one.digest, Plan("::1", 8000, "", 2, 4).digest, Plan("127.0.0.1", 8000, "", 3, 4).digest}) == 3
     assert f"serai-{one.digest}" in render(one, {}) and f"serai-{one.digest}" in render(one, {"p0/1.r": Server("1:1")})
+    assert Plan("127.0.0.1", 8000, "", 2, 4, trace_share=0.0).digest != one.digest
     assert "bind [::1]:8000" in render(Plan("::1", 8000, "", 1, 1), {})

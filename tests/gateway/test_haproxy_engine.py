@@ -16,6 +16,7 @@ from tests.gateway.contract_replicas import BalanceContract, ClosingContract, Ha
 from tests.gateway.contract_requests import RequestContract
 from tests.gateway.contract_streams import StreamContract, TimeoutContract, WebSocketContract
 from tests.gateway.contract_tls import TlsContract
+from tests.gateway.contract_tracing import CallersContract, EveryContract, NoneContract, SomeContract
 from tests.gateway.contract_traffic import CorsContract, IdleContract, PatienceContract, QueueContract
 from tests.gateway.engine_contract import DOMAIN, EngineFixture
 
@@ -35,7 +36,7 @@ class HaproxyFixture(EngineFixture):
         assert FOUND.program is not None
         folder = self.data / "haproxy"
         place = ("127.0.0.1", 0, DOMAIN, keep, health, folder, FOUND.program)
-        return HaproxyEngine(*place, hold_limit=self.hold_limit, tls=self.tls(), wake=self.wake)
+        return HaproxyEngine(*place, hold_limit=self.hold_limit, tls=self.tls(), wake=self.wake, tracing=self.tracing())
 
     def tls(self) -> TlsPlace | None:
         return None
@@ -94,4 +95,20 @@ class TestCors(HaproxyFixture, CorsContract):
 
 
 class TestIdle(HaproxyFixture, IdleContract):
+    pass
+
+
+class TestSampledByCallers(HaproxyFixture, CallersContract):
+    pass
+
+
+class TestSampledAlways(HaproxyFixture, EveryContract):
+    pass
+
+
+class TestSampledAtTimes(HaproxyFixture, SomeContract):
+    pass
+
+
+class TestSampledNever(HaproxyFixture, NoneContract):
     pass

@@ -151,6 +151,24 @@ def test_counts_of_a_replica_that_is_gone_are_forgotten_in_time() -> None:
     assert value(samples, "serai_requests_total", **REQUEST | {"replica": ""}) == 1
 
 
+def test_nothing_piles_up_where_nobody_scrapes() -> None:
+    figures = Figures()
+    for number in range(200):
+        ago_s = 200 * RECENT_S - number * RECENT_S
+        figures.write_windows([window(0.1, ago_s=ago_s, replica=f"r{number}", name=f"m{number}")])
+        figures.write_usage([Usage(f"r{number}", NOW - timedelta(seconds=ago_s), 0.5)])
+    kept = KEPT_S / RECENT_S + 2
+    assert len(figures._last) == len(figures._histograms) <= kept
+    assert len(figures._recent) <= 3 and len(figures._usage) <= kept
+
+
+def test_all_is_told_to_who_scrapes_late() -> None:
+    figures = Figures()
+    for number in range(100):
+        figures.write_windows([window(0.1, ago_s=1000 - 10 * number, number=number)])
+    assert value(told(figures), "serai_requests_total", **REQUEST) == 100
+
+
 def test_a_deleted_deployment_is_told_no_more() -> None:
     figures = Figures()
     figures.write_windows([window(0.1), window(0.2, name="other")])

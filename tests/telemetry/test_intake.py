@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from serai.domain.errors import Invalid, SeraiError
+from serai.domain.observation import LogLine, Stream
 from serai.domain.window import Clock, SeriesKey, Summary, Window
+from serai.plugin.log_store import LogKey
 from serai.store.database import Database
 from serai.store.metrics import load_requests
 from serai.telemetry.intake import Intake
-from tests.telemetry.test_sinks import RecordingSink, make_sample
+from tests.telemetry.test_sinks import RecordingSink, WholeSink, make_requests, make_sample
 
 KEY = SeriesKey("digits", 1, "r", "2xx", Clock.TOTAL)
 GOOD = Summary(2, 3.0, 1.0, 2.0, ((1.0, 1.0), (2.0, 1.0)))
@@ -88,3 +90,25 @@ def test_a_window_that_could_not_be_stored_is_not_passed_on(db: Database) -> Non
         intake.take([make(1)])
     intake.close()
     assert sink.windows == []
+
+
+def test_lines_samples_and_requests_go_to_who_wants_them(db: Database) -> None:
+    sink, other = WholeSink(), RecordingSink()
+    intake = Intake(db, {"whole": sink, "other": other})
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    intake.take_lines(LogKey("digits-v3", "r"), [LogLine(at, "r", Stream.STDERR, text, text) for text in "ab"])
+    intake.take_usage([make_sample("r"), make_sample("stranger")], {"r": "digits-v3"})
+    assert intake.take_spans("gateway", make_requests("s", "t"), 0) == 2
+    intake.close()
+    assert (sink.lines, sink.spans) == (["a", "b"], ["s", "t"])
+    assert [(one.deployment, one.version) for one in sink.collected] == [("digits", 3)] * 2
+    assert [sample.workload for sample in sink.usage] == ["digits-v3", ""]
+    assert other.samples == ["r", "stranger"]
+
+
+def test_what_a_gateway_lost_is_said(db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    intake = Intake(db, {"whole": WholeSink()})
+    assert intake.take_spans("gw-1", [], 12) == 0
+    assert "gateway gw-1: 12 sampled requests were lost" in caplog.text
+    assert {state.way: state.dropped for state in intake.feed.states()} == {"figures": 0, "logs": 0, "spans": 12}
+    intake.close()

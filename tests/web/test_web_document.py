@@ -56,6 +56,7 @@ def test_every_path_that_is_pinned_is_there() -> None:
         "/plugins",
         "/routes",
         "/telemetry",
+        "/telemetry/spans",
         "/healthz",
     }
 
