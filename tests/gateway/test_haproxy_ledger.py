@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from serai.gateway.haproxy.accounts import Accounts
 from serai.gateway.haproxy.ledger import Ledger
+from serai.gateway.haproxy.reader import Records
+from serai.gateway.haproxy.runtime import Runtime
 from serai.gateway.journal import Journal
 from serai.gateway.pile import Pile
 from serai.gateway.record import RequestRecord, encode_record
@@ -120,3 +125,100 @@ def test_another_worker_has_nothing_to_finish(tmp_path: Path) -> None:
     again = Ledger(tmp_path / "ledger")
     assert (again.worker, again.get(_SLOT, _GOOD)) == (43, 0)
     again.close()
+
+
+# comparing
+
+
+class Answers(Runtime):
+    """A HAProxy whose worker has counted so many good requests of the slot."""
+
+    def __init__(self, worker: int, counted: int) -> None:
+        super().__init__("")
+        self.worker, self.counted = worker, counted
+
+    async def run(self, commands: Sequence[str]) -> list[str]:
+        names = "# pxname,ttime,hrsp_2xx,hrsp_other,hrsp_1xx,hrsp_3xx,hrsp_4xx,hrsp_5xx"
+        stat = f"{names}\np{_SLOT},25,{self.counted},,,,,"
+        answers = {"show info": f"Pid: {self.worker}", "show stat -1 2 -1": stat}
+        return [answers[command] for command in commands]
+
+
+class Comparing:
+    """Accounts with a ledger of worker 42 that has `entered` requests."""
+
+    def __init__(self, folder: Path, counted: int, entered: int) -> None:
+        self.kept: list[RequestRecord] = []
+        self.haproxy = Answers(42, counted)
+        self.ledger = Ledger(folder / "ledger")
+        self.ledger.begin(42)
+        self.ledger.add(_SLOT, _GOOD, entered)
+        self.records = Records(lambda pile, announce: self.kept.extend(pile), self.ledger)
+        self.records.connections = 1
+        self.accounts = Accounts(self.haproxy, self.records, self.ledger, self.kept.append)
+
+    async def settle(self) -> None:
+        await self.accounts.settle({f"p{_SLOT}": "m"})
+
+
+def test_what_is_lost_is_counted_once(tmp_path: Path) -> None:
+    async def run() -> None:
+        world = Comparing(tmp_path, counted=9, entered=6)
+        await world.settle()
+        await world.settle()
+        assert [(r.deployment, r.status, r.is_timed) for r in world.kept] == [("m", 200, False)] * 3
+        world.ledger.close()
+
+    asyncio.run(run())
+
+
+def test_what_waits_to_be_read_is_not_lost(tmp_path: Path) -> None:
+    """The process is kept from its processor for long, and only then reads."""
+
+    async def run() -> None:
+        world = Comparing(tmp_path, counted=9, entered=6)
+        settling = asyncio.create_task(world.settle())
+        await asyncio.sleep(0.03)
+        time.sleep(0.5)
+        await asyncio.sleep(0)
+        world.ledger.add(_SLOT, _GOOD, 3)
+        await settling
+        assert world.kept == []
+        world.ledger.close()
+
+    asyncio.run(run())
+
+
+def test_another_worker_meanwhile_ends_the_comparison(tmp_path: Path) -> None:
+    """What the worker before had counted is not missing in the ledger of the next one, which begins at 0."""
+
+    async def run() -> None:
+        world = Comparing(tmp_path, counted=5000, entered=4990)
+        settling = asyncio.create_task(world.settle())
+        await asyncio.sleep(0.05)
+        world.haproxy.worker, world.haproxy.counted = 43, 2
+        world.records.begin(43)
+        await settling
+        assert world.kept == []
+        world.ledger.close()
+
+    asyncio.run(run())
+
+
+def test_a_worker_that_is_not_known_yet_is_not_counted_twice(tmp_path: Path) -> None:
+    """HAProxy takes requests from its start on, and its records may come before it is known who it is."""
+
+    async def run() -> None:
+        world = Comparing(tmp_path, counted=3, entered=0)
+        world.records._strangers.update({(43, _SLOT, _GOOD): 3, (44, _SLOT, _GOOD): 9})
+        world.haproxy.worker = 43
+        await world.settle()
+        assert world.kept == [] and world.ledger.get(_SLOT, _GOOD) == 0
+        await world.accounts.begin()
+        assert (world.ledger.worker, world.ledger.get(_SLOT, _GOOD)) == (43, 3)
+        await world.settle()
+        await world.accounts.begin()
+        assert world.kept == [] and world.ledger.get(_SLOT, _GOOD) == 3
+        world.ledger.close()
+
+    asyncio.run(run())

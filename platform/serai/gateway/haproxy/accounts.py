@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from .runtime import Runtime, parse_pairs, parse_stat
 
 log = logging.getLogger(__name__)
 
-_SETTLE_S = 3.0
+_SETTLE_S, _LOOK_S = 5.0, 0.02
 _COLUMNS = ("hrsp_other", "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx")
 # What a request is kept as whose connection was closed without a word: its replica died under it.
 _SILENT = 502
@@ -36,19 +37,29 @@ class Accounts:
 
     async def begin(self) -> None:
         """Count for the worker that runs now."""
-        self._ledger.begin(int(parse_pairs(await self._runtime.ask("show info"))["Pid"]))
+        self._records.begin(int(parse_pairs(await self._runtime.ask("show info"))["Pid"]))
 
     async def settle(self, owners: Mapping[str, str]) -> None:
         """Enter what is missing. `owners` are deployments by slot.
 
         Counts are asked for before records are waited for: what is missing then is lost, and what is on its way is not
         taken for it. A request that ends in between may be, as late, taken for an earlier one: never the other way.
+        Where another worker has come meanwhile, what this one had counted is compared with nothing any more.
         """
         self._owners |= owners
-        rows = parse_stat(await self._runtime.ask("show stat -1 2 -1"))
-        if await self._records.await_all_before(int(time.time() * 1e6), _SETTLE_S):
-            for slot, hundreds, count, about_s in find_missing(rows, self._ledger.get, self._records.late):
-                self._enter(slot, hundreds, count, about_s)
+        info, stat = await self._runtime.run(["show info", "show stat -1 2 -1"])
+        worker, rows = int(parse_pairs(info)["Pid"]), parse_stat(stat)
+        self._records.expect(int(time.time() * 1e6))
+        until = time.monotonic() + _SETTLE_S
+        while worker == self._ledger.worker:
+            missing = list(find_missing(rows, self._ledger.get, self._records.late))
+            if not missing or self._records.has_all():
+                for slot, hundreds, count, about_s in missing:
+                    self._enter(slot, hundreds, count, about_s)
+                return
+            if time.monotonic() > until:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     def _enter(self, slot: int, hundreds: int, count: int, about_s: float) -> None:
         deployment = self._owners.get(f"p{slot}")

@@ -19,8 +19,8 @@ from .piles import Heap, heap_up
 
 log = logging.getLogger(__name__)
 
-# Records are on their way for a few milliseconds; after so long without any there are none.
-_QUIET_S = 0.08
+# Records are on their way for a few milliseconds; after so many looks without any there are none.
+_QUIET_LOOKS = 50
 _GATHER_S = 0.025
 # Threads of HAProxy hand theirs in almost in order.
 _MARGIN_US = 500_000
@@ -38,33 +38,41 @@ class Records:
         self._ledger = ledger
         self._since_us = int(time.time() * 1e6)
         self._is_puzzled = False
-        self._came_at = 0.0
-        self._latest_us = self._mark_us = 0
+        self._quiet_looks = self._latest_us = self._mark_us = 0
         self.late: Counter[tuple[int, int]] = Counter()
+        self._strangers: Counter[tuple[int, int, int]] = Counter()  # by worker, slot, hundreds
         self.connections = 0
 
     def connection(self) -> Connection:
         """Return a protocol for one of HAProxy's connections."""
         return Connection(self)
 
-    async def await_all_before(self, mark_us: int, timeout_s: float) -> bool:
-        """Return whether all records of requests that ended before `mark_us` have come, or are lost.
+    def begin(self, worker: int) -> None:
+        """Have the ledger count for a worker from now on, with what it did before it was known here."""
+        if worker != self._ledger.worker:
+            self._ledger.begin(worker)
+            for (stranger, slot, hundreds), count in self._strangers.items():
+                if stranger == worker:
+                    self._ledger.add(slot, hundreds, count)
+        self._strangers.clear()
 
-        That is so when none come any more, or when those that come are younger; they are counted in `late`.
+    def expect(self, mark_us: int) -> None:
+        """Wait from now on for the records of requests that ended before `mark_us`; count younger ones in `late`."""
+        self._mark_us, self.late, self._quiet_looks = mark_us, Counter(), 0
+
+    def has_all(self) -> bool:
+        """Return whether all of those have come, or are lost: none come any more, or younger ones do.
+
+        To be asked again and again, with pauses in which records can be read: a process that was kept from its
+        processor has looked once in all that time, and still has to read what waits.
         """
-        loop = asyncio.get_running_loop()
-        self._mark_us, self.late = mark_us, Counter()
-        self._came_at, deadline = loop.time(), loop.time() + timeout_s
-        while loop.time() < deadline:
-            is_quiet = loop.time() > self._came_at + _QUIET_S
-            if self.connections and (is_quiet or self._latest_us > mark_us + _MARGIN_US):
-                return True
-            await asyncio.sleep(_QUIET_S / 5)
-        return False
+        self._quiet_looks += 1
+        is_quiet = self._quiet_looks > _QUIET_LOOKS
+        return bool(self.connections) and (is_quiet or self._latest_us > self._mark_us + _MARGIN_US)
 
     def take(self, lines: Iterable[bytes]) -> None:
         """Take whole lines; one that cannot be read is said once, and left to the comparison of counts."""
-        self._came_at = asyncio.get_running_loop().time()
+        self._quiet_looks = 0
         heaps, unread = heap_up(lines)
         for line in unread:
             self._puzzle(line)
@@ -100,6 +108,8 @@ class Records:
         """Enter lines of the present worker in the ledger."""
         slot = slot_number(heap.backend.decode())
         if heap.worker != self._ledger.worker:
+            if slot is not None:
+                self._strangers[heap.worker, slot, heap.end.hundreds] += len(heap.lines)
             return
         self._latest_us = heap.ended_us[-1]
         if slot is None:
