@@ -131,7 +131,7 @@ class World:
         return Client(self.url, self.token, patience_s=PATIENCE_S)
 
     def deploy(self, name: str, replicas: int) -> None:
-        folder = make_model(self.folder / name, f"replicas: {replicas}\ndrain_timeout: 5s\n", MODEL)
+        folder = make_model(self.folder / name, f"replicas: {replicas}\ndrain_timeout: 60s\n", MODEL)
         (folder / "change").write_text(str(time.time_ns()))
         command = [sys.executable, "-P", "-m", "serai", "deploy", str(folder)]
         env = make_env() | {"SERAI_URL": self.url, "SERAI_TOKEN": self.token}
