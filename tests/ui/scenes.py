@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
-from serai.domain.observation import Phase, Stream
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from serai.domain.finished import FinishedRequest
+from serai.domain.observation import Phase, Stream
 from serai.domain.reasons import make_reason
 from serai.plugin.testing.fakes import Script
-from tests.ui.showcase import at_phase, only_ready
 from serai.telemetry.span_facts import Facts
 from serai.web.app import edge_of
 from tests.telemetry.otlp_spans import make_span
+from tests.ui.showcase import at_phase, only_ready
 from tests.ui.stage import Stage
+from tests.ui.traffic import Stretch
 
+TRACE_ID = 32 * "5"
 TRACE = (
     "loading tokenizer from /models/ocr",
-TRACE_ID = 32 * "5"
     "Traceback (most recent call last):",
     '  File "serve.py", line 41, in <module>',
     "    model = load(os.environ['MODEL_PATH'])",
@@ -32,6 +34,15 @@ INSTALLING = (
 )
 
 
+DIGITS = (
+    Stretch(1, "digits-v1.1", range(44, 57), pace=1.6),
+    Stretch(2, "digits-v2.1", range(25, 44), fails=True),
+    Stretch(3, "digits-v3.1", range(25), pace=0.8, fails=True),
+    Stretch(3, "digits-v3.2", range(12), pace=0.7),
+    Stretch(3, "digits-v3.3", range(12), pace=1.2),
+)
+
+
 def set_scenes(stage: Stage) -> None:
     """Deploy what the pages show."""
     set_digits(stage)
@@ -40,17 +51,6 @@ def set_scenes(stage: Stage) -> None:
     stage.tick(6)
     stage.sample(58, gap=range(21, 27))
     set_logs(stage)
-
-
-def set_digits(stage: Stage) -> None:
-    stage.deploy("digits", env={"LOG_LEVEL": "debug"}, replicas=1)
-    stage.tick()
-    stage.deploy("digits", env={"LOG_LEVEL": "info"}, health={"http": "/healthz"}, image="registry.local/digits:2")
-    stage.tick()
-    stage.deploy(
-        "digits", env={"LOG_LEVEL": "info"}, health={"http": "/healthz"}, image="registry.local/digits:3",
-        resources={"cpu": 2, "memory": "1GiB"}, start_timeout="2m",
-    )  # fmt: skip
     set_trace(stage)
 
 
@@ -69,10 +69,27 @@ def set_trace(stage: Stage) -> None:
         span.name, span.trace_id, span.parent_span_id = name, bytes.fromhex(TRACE_ID), bytes.fromhex(16 * "1")
         span.status.message, span.status.code = error, Status.STATUS_CODE_ERROR if error else Status.STATUS_CODE_UNSET
         traces.add(Facts("digits", 3, "digits-v3.1"), [(span.trace_id, span.span_id, span.SerializeToString())])
+
+
+def set_digits(stage: Stage) -> None:
+    """Let three versions follow each other within the last hour, the last one of them scaled up."""
+    stage.clock.ahead = timedelta(minutes=-57)
+    stage.deploy("digits", env={"LOG_LEVEL": "debug"}, replicas=1)
     stage.tick()
+    stage.clock.ahead = timedelta(minutes=-44)
+    stage.deploy("digits", env={"LOG_LEVEL": "info"}, health={"http": "/healthz"}, image="registry.local/digits:2")
+    stage.tick()
+    stage.clock.ahead = timedelta(minutes=-25)
+    stage.deploy(
+        "digits", env={"LOG_LEVEL": "info"}, health={"http": "/healthz"}, image="registry.local/digits:3",
+        resources={"cpu": 2, "memory": "1GiB"}, start_timeout="2m",
+    )  # fmt: skip
+    stage.tick()
+    stage.clock.ahead = timedelta(minutes=-12)
     stage.core.lifecycle.change("digits", {"replicas": 3}, "grace")
     stage.tick()
-    stage.measure("digits", 42, 0.021)
+    stage.clock.ahead = timedelta()
+    stage.measure("digits", 42, 0.021, stretches=DIGITS)
 
 
 def set_chat(stage: Stage) -> None:

@@ -76,7 +76,9 @@ class Showcase(FakeScheduler):
     def _use(self, sample: Usage, place: int) -> Usage:
         workload = sample.replica.rpartition(".")[0]
         gpus = tuple(
-            GpuUsage(str(n), "A100", 71.0 - 9 * place, int((61 - place) * GIB), 80 * GIB)
+            GpuUsage(
+                str(n), "A100", 71.0 - 9 * place, int((61 - place) * GIB), 80 * GIB, 62.0 - place, 285.0 - 20 * place
+            )
             for n in range(self.gpus.get(workload, 0))
         )
         return replace(

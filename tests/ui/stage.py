@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,8 +21,7 @@ from flask import Flask
 from serai.app.compose import compose
 from serai.config import Configuration
 from serai.domain.manifest import parse_manifest
-from serai.domain.observation import Usage
-from serai.domain.window import Clock, SeriesKey, Summary, Window
+from serai.domain.observation import GpuUsage, Usage
 from serai.plugin import Permission
 from serai.store.metrics import take_windows
 from serai.store.tokens import create_token
@@ -31,6 +30,7 @@ from serai.web.app import make_app
 from serai.web.serve import Server, make_server
 from tests.ports import free_port
 from tests.ui.showcase import Showcase, ShowcasePlugin
+from tests.ui.traffic import Stretch, make_hour
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -141,14 +141,12 @@ class Stage:
         for text in texts:
             self.scheduler.say(workload, live[place].id, text)
 
-    def measure(self, name: str, per_minute: float, median_s: float, seed: int = 1) -> None:
-        """Fill the last hour with requests."""
-        chance = random.Random(seed)
-        now = self.clock().replace(second=0, microsecond=0)
-        windows = [
-            self._make_window(name, now - timedelta(minutes=ago), per_minute, median_s, chance) for ago in range(61)
-        ]
-        take_windows(self.core.metrics, windows)
+    def measure(
+        self, name: str, per_minute: float, median_s: float, seed: int = 1, stretches: Sequence[Stretch] = ()
+    ) -> None:
+        """Fill the last hour with requests; of one replica of version 1 where `stretches` does not say more."""
+        whole = stretches or (Stretch(1, f"{name}-v1.1", range(61)),)
+        take_windows(self.core.metrics, make_hour(name, self.clock(), per_minute, median_s, whole, seed))
 
     def sample(self, minutes: int, gap: range = range(0)) -> None:
         """Fill the last minutes with samples of what runs, but for the minutes of `gap`, counted back from now."""
@@ -162,19 +160,20 @@ class Stage:
         ]
         take_usage(self.core.metrics, samples, workload_of)
 
-    def _make_window(
-        self, name: str, at: datetime, per_minute: float, median_s: float, chance: random.Random
-    ) -> Window:
-        count = max(1, round(per_minute * chance.uniform(0.6, 1.4)))
-        times = sorted(median_s * chance.lognormvariate(0, 0.5) for _ in range(count))
-        summary = Summary(count, sum(times), times[0], times[-1], tuple((time, 1.0) for time in times))
-        key = SeriesKey(name, 1, f"{name}-v1.1", "2xx", Clock.TOTAL)
-        return Window(f"show-{name}", int(at.timestamp()), at.timestamp(), 10.0, {key: summary})
-
 
 def _sway(sample: Usage, at: datetime, step: int, chance: random.Random) -> Usage:
     """Return a sample as it may have been then: busier at times."""
     wave = 0.6 + 0.4 * math.sin(step / 40) + chance.uniform(-0.1, 0.1)
-    gpus = tuple(replace(gpu, util=max(0.0, (gpu.util or 0.0) * wave)) for gpu in sample.gpus)
+    gpus = tuple(_sway_gpu(gpu, wave) for gpu in sample.gpus)
     memory = round((sample.memory_used_bytes or 0) * (0.9 + 0.1 * wave))
     return replace(sample, at=at, cpu_user=(sample.cpu_user or 0.0) * wave, memory_used_bytes=memory, gpus=gpus)
+
+
+def _sway_gpu(gpu: GpuUsage, wave: float) -> GpuUsage:
+    """Return a GPU that is hotter and takes more power the more it does."""
+    return replace(
+        gpu,
+        util=max(0.0, (gpu.util or 0.0) * wave),
+        temperature_c=(gpu.temperature_c or 0.0) * (0.75 + 0.25 * wave),
+        power_w=(gpu.power_w or 0.0) * (0.4 + 0.6 * wave),
+    )

@@ -7,10 +7,11 @@ import io
 from typing import Any
 
 import pytest
-from playwright.sync_api import FloatRect, Page
+from playwright.sync_api import Page
 
 from serai.domain.quantity import parse_duration
 from tests.ui.browser import Watched
+from tests.ui.charts import charts_of, drag, find_area, ranges_of, values_of, visible_of
 from tests.ui.conftest import enter
 from tests.ui.stage import Stage
 from tests.waiting import eventually
@@ -20,50 +21,31 @@ pytestmark = pytest.mark.browser
 LOOK = "/d/digits/metrics"
 
 
-def charts_of(page: Page) -> list[str]:
-    page.locator(".chart-canvas .main-svg .xtick").first.wait_for()
-    return [str(id) for id in page.eval_on_selector_all(".js-plotly-plot", "all => all.map((one) => one.id)")]
-
-
-def ranges_of(page: Page) -> set[str]:
-    script = "all => all.map((one) => one.layout.xaxis.range.map((edge) => String(edge).slice(0, 16)).join())"
-    return set(page.eval_on_selector_all(".js-plotly-plot", script))
-
-
-def find_area(page: Page, chart: str) -> FloatRect:
-    """Bring a chart into sight, where the pointer can reach it; return where its curves are."""
-    area = page.locator(f"#{chart} .nsewdrag")
-    area.scroll_into_view_if_needed()
-    box = area.bounding_box()
-    assert box
-    return box
-
-
-def drag(page: Page, chart: str, start: float, end: float) -> None:
-    box = find_area(page, chart)
-    y = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + box["width"] * start, y)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * end, y, steps=6)
-    page.mouse.up()
-
-
 def test_every_figure_is_drawn_and_the_totals_are_those_of_the_range(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
-    assert charts_of(page) == ["chart-count", "chart-time", "chart-cpu", "chart-memory", "chart-share"]
-    counted = page.evaluate("document.getElementById('chart-count').data[0].y.reduce((a, b) => a + b, 0)")
-    assert page.locator("#totals dd").first.inner_text() == f"{counted:,}"
-    assert page.locator("#totals dt").all_inner_texts() == ["requests", "avg", "max", "p50", "p75", "p90", "p95", "p99"]
+    requests, system = ["chart-count", "chart-time", "chart-size"], ["chart-cpu", "chart-memory", "chart-share"]
+    assert charts_of(page) == requests + system
+    by_status = values_of(page, "chart-count")
+    assert set(by_status) == {"2xx", "4xx", "5xx"}
+    assert page.locator("#totals dd").first.inner_text() == f"{sum_of(by_status):,.0f}"
+    names = page.locator("#totals dt").all_inner_texts()
+    times = ["avg", "max", "p50", "p75", "p90", "p95", "p99"]
+    assert names == ["requests", "failed", *times, "received", "sent"]
+    assert page.locator("#totals dd").nth(1).inner_text().startswith(f"{sum_of({'5xx': by_status['5xx']}):.0f} (")
     totals, title = page.locator("#totals").bounding_box(), page.locator("#requests-title").bounding_box()
     assert totals
     assert title
     assert totals["x"] > title["x"] + title["width"]
 
 
+def sum_of(values: dict[str, list[float | None]]) -> float:
+    return sum(value or 0 for column in values.values() for value in column)
+
+
 def test_gaps_stay_gaps_and_are_told(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
     charts_of(page)
-    values = page.evaluate("document.getElementById('chart-cpu').data[0].y")
+    values = values_of(page, "chart-cpu")["user"]
     assert None in values[10:-10]
     assert 0 not in values
     assert "Nothing was measured in" in page.locator("#gaps").inner_text()
@@ -86,11 +68,10 @@ def test_hovering_shows_all_values_of_an_instant_on_all_charts(busy: Stage, look
 def test_a_legend_hides_and_shows(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
     charts_of(page)
-    names = "document.getElementById('chart-time').data.filter((one) => one.visible).map((one) => one.name).join()"
-    assert page.evaluate(names) == "avg,p50,p75,p90,p95,p99"
+    assert visible_of(page, "chart-time") == ["avg", "p50", "p75", "p90", "p95", "p99"]
     page.locator("#legend-time button", has_text="max").press("Enter")
     page.locator("#legend-time button", has_text="p50").click()
-    assert page.evaluate(names) == "avg,max,p75,p90,p95,p99"
+    assert visible_of(page, "chart-time") == ["avg", "max", "p75", "p90", "p95", "p99"]
     assert page.locator("#legend-time button", has_text="p50").get_attribute("aria-pressed") == "false"
 
 
@@ -134,7 +115,7 @@ def test_replicas_apart_and_another_interval(busy: Stage, looked: Watched) -> No
     names = page.locator("#legend-cpu button").all_inner_texts()
     assert len(names) == 9
     assert sum(name.endswith("user") for name in names) == 3
-    assert page.evaluate("document.getElementById('chart-count').data[0].x.length") == 13
+    assert len(values_of(page, "chart-count")["v3 1"]) == 13
 
 
 def test_the_table_and_the_file_hold_what_is_drawn(busy: Stage, looked: Watched) -> None:
@@ -142,12 +123,12 @@ def test_the_table_and_the_file_hold_what_is_drawn(busy: Stage, looked: Watched)
     charts_of(page)
     page.locator("#requests-table summary").click()
     heads = page.locator("#requests-table thead th").all_inner_texts()
-    assert heads[:3] == ["From", "Requests requests", "Time avg"]
-    drawn = page.evaluate("document.getElementById('chart-count').data[0].y")
+    assert heads[:5] == ["From", "Requests 2xx", "Requests 4xx", "Requests 5xx", "Time avg"]
+    drawn = values_of(page, "chart-count")["2xx"]
     first = page.locator("#requests-table tbody tr").first.locator("td").first.inner_text()
-    assert first == f"{next(value for value in reversed(drawn) if value):,}"
+    assert first == f"{next(value for value in reversed(drawn) if value):,.0f}"
     rows = load_csv(page, busy, "/d/digits/metrics/requests.csv?from=1h")
-    assert sum(float(row["Requests requests (requests)"]) for row in rows) == sum(drawn)
+    assert sum(float(row["Requests 2xx (requests)"]) for row in rows) == sum_of({"2xx": drawn})
     rows = load_csv(page, busy, "/d/digits/metrics/system.csv?from=1h")
     assert "" in {row["CPU user (cores)"] for row in rows}
     assert "0" not in {row["CPU user (cores)"] for row in rows}
@@ -173,6 +154,9 @@ def test_changes_are_marked(busy: Stage, looked: Watched) -> None:
     [
         ("from=2026-01-01T00:00&to=2026-01-01T01:00", "No requests in this range"),
         ("version=1&status=5xx", "that fit the choice above"),
+        ("replica=nobody", "Nothing was measured in this range that fits the choice above"),
+        ("against=3", "cannot be compared with itself"),
+        ("version=77&against=78", "Neither got a request"),
         ("from=2026-01-02T00:00&to=2026-01-01T00:00", "before it starts"),
         ("from=tomorrow", "This is the last hour."),
         ("from=30d&interval=1m", "too many to draw"),

@@ -1,14 +1,17 @@
 // The charts of the page of figures: one time axis for all, drawn by Plotly from the numbers that the page carries.
-import { dashOf, drawLegend, forgetHues, hueOf, ink } from "./metrics_legend.js";
+import { dashOf, drawLegend, forgetHues, hatchOf, hueOf, ink } from "./metrics_legend.js";
 import { local, scaleOf } from "./metrics_units.js";
+import { startZone } from "./metrics_zone.js";
 
 const CONFIG = { displayModeBar: false, showTips: false, responsive: true, doubleClick: "reset", scrollZoom: false };
+const WITH_WORDS = new Set(["count", "cpu"]); // the first chart of each part says what its marks are
 const hidden = new Map(); // by chart and curve: what the reader hid or showed
 let drawn = ""; // the JSON of what is on the screen
 let page = null;
 let zoom = null; // [from, to] in local time, as the axis has it; null: the whole range
 
 export function start() {
+  startZone();
   draw();
   document.addEventListener("serai:fresh", drawNews);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
@@ -41,7 +44,7 @@ function drawChart(canvas, chart) {
   const isNew = !canvas.classList.contains("js-plotly-plot");
   const shown = (curve) => hidden.get(`${chart.id} ${curve.name}`) ?? curve.shown;
   const scale = scaleOf(chart);
-  Plotly.react(canvas, chart.curves.map((curve) => makeTrace(chart, curve, scale, shown(curve))), makeLayout(scale), CONFIG);
+  Plotly.react(canvas, chart.curves.map((curve) => makeTrace(chart, curve, scale, shown(curve))), makeLayout(chart, scale), CONFIG);
   drawLegend(chart, shown, (index, isShown) => {
     hidden.set(`${chart.id} ${chart.curves[index].name}`, isShown);
     Plotly.restyle(canvas, { visible: isShown }, [index]);
@@ -55,7 +58,8 @@ function makeTrace(chart, curve, scale, isShown) {
   };
   const color = hueOf(curve.hue);
   if (chart.kind === "bars") {
-    return { ...trace, type: "bar", offset: 0, width: chart.interval * 920, marker: { color } };
+    const pattern = { shape: hatchOf(curve.dash), fgcolor: ink("--bg"), fillmode: "overlay", size: 6, solidity: 0.25 };
+    return { ...trace, type: "bar", offset: 0, width: chart.interval * 920, marker: { color, pattern } };
   }
   // A value between two gaps is a point, or it would not be seen at all. Markers cost an element for each value.
   const isAlone = curve.values.map((value, at) => value !== null && (curve.values[at - 1] ?? null) === null && (curve.values[at + 1] ?? null) === null);
@@ -65,11 +69,11 @@ function makeTrace(chart, curve, scale, isShown) {
   };
 }
 
-function makeLayout(scale) {
+function makeLayout(chart, scale) {
   const color = ink("--muted");
   const rule = ink("--rule");
   return {
-    margin: { l: 58, r: 8, t: 6, b: 36 }, showlegend: false, hovermode: "x unified", hoverdistance: -1, dragmode: "zoom",
+    margin: { l: 58, r: 8, t: 6, b: 36 }, showlegend: false, barmode: "stack", hovermode: "x unified", hoverdistance: -1, dragmode: "zoom",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color, size: 11, family: getComputedStyle(document.body).fontFamily },
     hoverlabel: { bgcolor: ink("--bg"), bordercolor: ink("--control"), font: { color: ink("--ink"), size: 12 } },
     xaxis: {
@@ -78,7 +82,7 @@ function makeLayout(scale) {
     },
     yaxis: { fixedrange: true, rangemode: "tozero", gridcolor: rule, zerolinecolor: rule, ticksuffix: scale.suffix, tickformat: scale.format, nticks: 5 },
     shapes: page.marks.map(({ at }) => makeMark(at)),
-    annotations: scale.isFirst ? farApart(page.marks).map(makeNote) : [],
+    annotations: WITH_WORDS.has(chart.id) ? farApart(page.marks).map(makeNote) : [],
   };
 }
 

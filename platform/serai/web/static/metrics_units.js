@@ -5,11 +5,14 @@ const BYTES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 export function scaleOf(chart) {
   const same = (value) => value;
   switch (chart.unit) {
-    case "requests": return { convert: same, suffix: "", format: ",d", hover: "%{y:,d}", isFirst: true };
+    case "restarts":
+    case "requests": return { convert: same, suffix: "", format: ",d", hover: "%{y:,d}" };
     case "seconds": return { convert: same, suffix: "s", format: "~s", hover: "%{y:.3~s}s" };
-    case "percent": return { convert: same, suffix: " %", format: "", hover: "%{y:.0f} %" };
+    case "percent": return { convert: same, suffix: " %", format: "", hover: "%{y:.3~g} %" };
+    case "celsius": return { convert: same, suffix: " °C", format: "", hover: "%{y:.0f} °C" };
+    case "watts": return { convert: same, suffix: " W", format: "", hover: "%{y:.0f} W" };
     case "bytes": return scaleBytes(chart);
-    default: return { convert: same, suffix: "", format: "", hover: "%{y:.2f} cores", isFirst: chart.id === "cpu" };
+    default: return { convert: same, suffix: "", format: "", hover: "%{y:.2f} cores" };
   }
 }
 

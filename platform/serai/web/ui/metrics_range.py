@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from serai.domain.errors import Invalid
 from serai.domain.quantity import parse_duration
 from serai.store.metrics import INTERVALS_S
 from serai.web.instants import parse_when
+
+from .metrics_choice import Choice, read_choice
 
 PRESETS = ("15m", "1h", "6h", "1d", "7d", "30d")
 INTERVALS = dict(zip(("1m", "5m", "15m", "30m", "1h", "6h", "1d"), INTERVALS_S, strict=True))
@@ -21,15 +23,13 @@ SAMPLE_S = 10
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is looked at. `preset` "" is a range between two instants, `interval` "" one that fits; 0 all versions."""
+    """What is looked at. `preset` "" is a range between two instants, `interval` "" one that fits."""
 
     start_at: datetime
     end_at: datetime
     preset: str
     interval: str
-    version: int = 0
-    status: str = ""
-    apart: bool = False
+    choice: Choice = field(default_factory=Choice)
     problem: str = ""
 
     @property
@@ -50,32 +50,25 @@ class Asked:
         """Return the address's parameters, some of them changed; None takes one out."""
         given: dict[str, object] = {"from": self.preset or dump_instant(self.start_at)}
         given["to"] = None if self.preset else dump_instant(self.end_at)
-        given |= {"interval": self.interval or None, "version": self.version or None}
-        given |= {"status": self.status or None, "replicas": "apart" if self.apart else None}
-        return {name: value for name, value in (given | changes).items() if value is not None}
+        given["interval"] = self.interval or None
+        return {name: value for name, value in (given | self.choice.query() | changes).items() if value is not None}
 
 
 def read_asked(args: Mapping[str, str], now: datetime) -> Asked:
     """Return what the address asks for. What makes no sense is told in `problem`, and the last hour shown instead."""
-    version = args.get("version", "")
-    status = args.get("status", "")
-    other = (
-        int(version) if version.isdecimal() and len(version) < 10 else 0,
-        status if status in {"1xx", "2xx", "3xx", "4xx", "5xx"} else "",
-        args.get("replicas") == "apart",
-    )
+    choice = read_choice(args)
     interval = args.get("interval", "")
     interval = interval if interval in INTERVALS else ""
     try:
         start_at, end_at, preset = _read_range(args, now)
     except Invalid as error:
         hour = now - timedelta(hours=1)
-        return Asked(hour, now, "1h", interval, *other, problem=f"{error.message} This is the last hour.")
-    asked = Asked(start_at, end_at, preset, interval, *other)
+        return Asked(hour, now, "1h", interval, choice, f"{error.message} This is the last hour.")
+    asked = Asked(start_at, end_at, preset, interval, choice)
     if asked.length_s / asked.interval_s <= MOST:
         return asked
     problem = f"{asked.length_s / asked.interval_s:,.0f} intervals of {interval} are too many to draw; longer ones fit."
-    return Asked(start_at, end_at, preset, "", *other, problem=problem)
+    return Asked(start_at, end_at, preset, "", choice, problem)
 
 
 def fit_interval(length_s: float) -> int:

@@ -15,7 +15,7 @@ from .words import iso, seconds
 
 def make_header(charts: Sequence[Chart]) -> list[str]:
     """Return the heads of the columns after the time's."""
-    return [curve.name if len(charts) == 1 else f"{chart.title} {curve.name}" for chart, curve in _columns(charts)]
+    return [_head(chart, curve) for chart, curve in _columns(charts)]
 
 
 def make_rows(times: Sequence[datetime], charts: Sequence[Chart]) -> Iterator[tuple[datetime, list[str]]]:
@@ -32,7 +32,7 @@ def write_csv(times: Sequence[datetime], charts: Sequence[Chart]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     columns = list(_columns(charts))
-    writer.writerow(["time", *(f"{chart.title} {curve.name} ({chart.unit})" for chart, curve in columns)])
+    writer.writerow(["time", *(f"{_head(chart, curve)} ({chart.unit})" for chart, curve in columns)])
     for place, at in enumerate(times):
         writer.writerow([iso(at), *(_plain(curve.values[place]) for _, curve in columns)])
     return text.getvalue()
@@ -40,6 +40,10 @@ def write_csv(times: Sequence[datetime], charts: Sequence[Chart]) -> str:
 
 def _columns(charts: Sequence[Chart]) -> Iterator[tuple[Chart, Curve]]:
     return ((chart, curve) for chart in charts for curve in chart.curves)
+
+
+def _head(chart: Chart, curve: Curve) -> str:
+    return f"{chart.title} {curve.name}"
 
 
 def _plain(value: float | None) -> str:
@@ -55,7 +59,11 @@ def _word(unit: str, value: float | None) -> str:
         case "bytes":
             return format_bytes(value)
         case "percent":
-            return f"{value:.0f} %"
+            return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %"
         case "cores":
             return f"{value:.2f}"
+        case "celsius":
+            return f"{value:.0f} °C"
+        case "watts":
+            return f"{value:.0f} W"
     return f"{value:,.0f}"
