@@ -6,9 +6,10 @@ import contextlib
 import logging
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 from serai.domain.observation import GpuUsage
 
@@ -82,14 +83,28 @@ class NvmlGpus(GpuInventory):
         return GpuDevice(id_, str(self._nvml.nvmlDeviceGetName(handle)), memory)
 
     def _sample(self, device: GpuDevice) -> GpuUsage:
-        handle = self._handles[device.id]
-        util: float | None = None
-        used: int | None = None
-        with contextlib.suppress(self._nvml.NVMLError):
-            util = float(self._nvml.nvmlDeviceGetUtilizationRates(handle).gpu)
-        with contextlib.suppress(self._nvml.NVMLError):
-            used = int(self._nvml.nvmlDeviceGetMemoryInfo(handle).used)
-        return GpuUsage(device.id, device.model, util, used, device.memory_bytes)
+        """Ask for each figure by itself: a card that is partitioned (MIG) tells no utilisation, others no power."""
+        handle, nvml = self._handles[device.id], self._nvml
+        rates = self._ask(nvml.nvmlDeviceGetUtilizationRates, handle)
+        memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+        heat_c = self._ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU)
+        power_mw = self._ask(nvml.nvmlDeviceGetPowerUsage, handle)
+        return GpuUsage(
+            device.id,
+            device.model,
+            util=None if rates is None else float(rates.gpu),
+            vram_used_bytes=None if memory is None else int(memory.used),
+            vram_total_bytes=device.memory_bytes,
+            temperature_c=None if heat_c is None else float(heat_c),
+            power_w=None if power_mw is None else power_mw / 1000,
+        )
+
+    def _ask(self, question: Callable[..., Any], *arguments: object) -> Any:
+        """Return an answer, None where this card or driver has none."""
+        try:
+            return question(*arguments)
+        except self._nvml.NVMLError:
+            return None
 
 
 def find_gpus() -> GpuInventory:

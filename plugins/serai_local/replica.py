@@ -29,6 +29,7 @@ class Report:
     pid: int = 0
     start: int = 0
     crashes: int = 0
+    restarts: int | None = None
     address: str = ""
     reason: Reason | None = None
     exit_code: int | None = None
@@ -131,6 +132,7 @@ def parse_report(values: dict[str, Any], last: Report) -> Report:
             pid=values.get("pid", 0),
             start=values.get("start", 0),
             crashes=values.get("crashes", 0),
+            restarts=values.get("restarts"),
             address=values.get("address", ""),
             reason=make_reason(reason["code"], reason["text"], "", tuple(reason["log"]), exit_code) if reason else None,
             exit_code=values.get("exit_code"),

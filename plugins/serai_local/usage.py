@@ -1,4 +1,4 @@
-"""What replicas use: CPU as a rate between two looks, memory now, GPUs as the driver says."""
+"""What replicas use: CPU as a rate between two looks, memory now, disk of late, GPUs as the driver says."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from serai.domain.observation import Usage
 
+from .folder_sizes import FolderSizes
 from .gpus import GpuInventory
 from .machine import Machine
 from .processes import Process, list_processes
@@ -37,6 +38,7 @@ class UsageMeter:
     def __init__(self, machine: Machine, gpus: GpuInventory) -> None:
         self._machine, self._gpus = machine, gpus
         self._lock = threading.Lock()
+        self._sizes = FolderSizes()
         self._figures: dict[str, _Figures] = {}
         self._samples: dict[str, Usage] = {}
 
@@ -54,6 +56,7 @@ class UsageMeter:
         with self._lock:
             for id_ in self._samples.keys() - live:
                 del self._samples[id_], self._figures[id_]
+            self._sizes.forget(live)
 
     def _is_due(self, replica: LocalReplica, now: float) -> bool:
         last = self._figures.get(replica.placed.id)
@@ -78,6 +81,8 @@ class UsageMeter:
             memory_used_bytes=figures.memory_bytes,
             memory_total_bytes=placed.memory_bytes or self._machine.memory_bytes,
             gpus=tuple(self._gpus.usage(placed.gpus)) if placed.gpus else (),
+            disk_used_bytes=self._sizes.measure(placed.id, replica.place.root, figures.at_s),
+            restarts=replica.report.restarts,
         )
         if last is None:
             return usage

@@ -10,7 +10,7 @@ import pytest
 
 from serai.cli.checks import check_disk, check_folder
 from serai.cli.metrics import choose_interval, format_ago
-from serai.cli.metrics_system import make_system_rows
+from serai.cli.metrics_system import COLUMNS, choose_columns, make_system_rows
 from serai.cli.server_checks import check_clock
 from serai.cli.steps import STEPS, Journey, find_step
 from serai.cli.target import Target, pick_version, read_target
@@ -175,9 +175,18 @@ def test_data_folders(tmp_path: Path) -> None:
 def test_systems_are_rows_with_dashes_for_gaps() -> None:
     one = {"version": 2, "replicas": [2, 0], "cpu_user": [0.5, None], "cpu_system": [0.25, None]}
     one |= {"cpu_cores": [4.0, None], "memory_used": [2.0**30, None], "memory_total": [2.0**31, None]}
-    one["gpus"] = {"util": [61.4, None], "vram_used": [2.0**30, None]}
+    one |= {"disk_used": [3.0 * 2**20, None], "restarts": [4.0, None]}
+    one["gpus"] = {"util": [61.4, None], "vram_used": [2.0**30, None], "vram_total": [2.0**33, None]}
+    one["gpus"] |= {"temperature": [58.5, None], "power": [301.2, None]}
     found = {"times": ["2026-01-31T12:00:00Z", "2026-01-31T12:01:00Z"], "versions": [one]}
     first, second = make_system_rows(found)
-    assert first[1:] == ("v2", "2", "0.75", "4.00", "1 GiB", "2 GiB", "61 %", "1 GiB")
-    assert second[1:] == ("v2", *["-"] * 7)
-    assert next(make_system_rows(found | {"versions": [one | {"gpus": None}]}))[-2:] == ("-", "-")
+    own = ("v2", "2", "0.75", "4.00", "1 GiB", "2 GiB", "3 MiB", "4")
+    assert first[1:] == (*own, "61 %", "1 GiB", "8 GiB", "58 °C", "301 W")
+    assert second[1:] == ("v2", *["-"] * 12)
+    assert len(choose_columns(found)) == len(first)
+    without = found | {"versions": [one | {"gpus": None}]}
+    assert next(make_system_rows(without))[1:] == own
+    both = found | {"versions": [one, one | {"gpus": None}]}
+    assert list(make_system_rows(both))[1][-5:] == ("-",) * 5
+    bare = found | {"versions": [one | {"gpus": None, "disk_used": [None] * 2, "restarts": [None] * 2}]}
+    assert choose_columns(bare) == COLUMNS and next(make_system_rows(bare))[1:] == own[:-2]

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from serai_gpu.install import install
+from serai_nomad.record.gpu_usage import derive_gpus
 from tests.live.agent import Agent, make_dev_agent
 from tests.live.chroot import EXEC_PYTHON
 from tests.live.docker import Dockerd
@@ -191,6 +193,10 @@ def test_statistics_move_with_use(gpus: Agent, run: RunJob) -> None:
     summary = stats["Summary"]
     assert 0 < summary["IntNumeratorVal"] < summary["IntDenominatorVal"] == 16384
     assert set(stats["Stats"]["Attributes"]) == {"GPU utilization", "Memory state", "Power usage", "Temperature"}
+    (told,) = derive_gpus(gpus.api.get(f"/v1/client/allocation/{allocation}/stats"), datetime.now(UTC))
+    assert told.model == "T4" and told.vram_total_bytes == 16 * 2**30
+    assert told.temperature_c is not None and 30 < told.temperature_c < 90
+    assert told.power_w is not None and 5 < told.power_w <= 70
 
 
 def test_a_gpu_falls_ill_and_heals(gpus: Agent) -> None:

@@ -117,23 +117,38 @@ def make_memory(used: int | None, total: int | None, unit: str = "MiB") -> dict[
     return {"IntNumeratorVal": used, "IntDenominatorVal": total, "Unit": unit}
 
 
+def gpu(*figures: Any, **more: Any) -> GpuUsage:
+    return GpuUsage("g0", "H100", *figures, **more)
+
+
 GB = 1024**3
-DEVICES: list[tuple[dict[str, Any], tuple[float | None, int | None, int | None]]] = [
-    ({"GPU utilization": {"IntNumeratorVal": 42}, "Memory state": make_memory(1024, 81920)}, (42.0, GB, 80 * GB)),
-    ({"GPU utilization": {"FloatNumeratorVal": 0.5}}, (0.5, None, None)),
-    ({"GPU utilization": {"IntNumeratorVal": 0}, "Memory state": make_memory(0, 1024)}, (0.0, 0, GB)),
-    ({"GPU utilization": {"StringVal": "N/A"}, "Memory state": {"StringVal": "N/A"}}, (None, None, None)),
-    ({"Memory state": make_memory(None, 1, "GiB")}, (None, None, GB)),
-    ({"Memory state": make_memory(3, 4, "furlongs")}, (None, None, None)),
-    ({"Memory utilization": {"IntNumeratorVal": 9}}, (None, None, None)),
-    ({}, (None, None, None)),
+W, C = "Power usage", "Temperature"
+DEVICES: list[tuple[dict[str, Any], GpuUsage]] = [
+    ({"GPU utilization": {"IntNumeratorVal": 42}, "Memory state": make_memory(1024, 81920)}, gpu(42.0, GB, 80 * GB)),
+    ({"GPU utilization": {"FloatNumeratorVal": 0.5}}, gpu(0.5)),
+    ({"GPU utilization": {"IntNumeratorVal": 0}, "Memory state": make_memory(0, 1024)}, gpu(0.0, 0, GB)),
+    ({"GPU utilization": {"StringVal": "N/A"}, "Memory state": {"StringVal": "N/A"}}, gpu()),
+    ({"Memory state": make_memory(None, 1, "GiB")}, gpu(None, None, GB)),
+    ({"Memory state": make_memory(3, 4, "furlongs")}, gpu()),
+    ({"Memory utilization": {"IntNumeratorVal": 9}}, gpu()),
+    (
+        {W: {"IntNumeratorVal": 305, "IntDenominatorVal": 700, "Unit": "W"}, C: {"IntNumeratorVal": 61, "Unit": "C"}},
+        gpu(temperature_c=61.0, power_w=305.0),
+    ),
+    (
+        {W: {"IntNumeratorVal": 70500, "Unit": "mW"}, C: {"FloatNumeratorVal": 0.0, "Unit": "C"}},
+        gpu(temperature_c=0.0, power_w=70.5),
+    ),
+    ({W: {"StringVal": "N/A", "Unit": "W"}, C: {"StringVal": "N/A", "Unit": "C"}}, gpu()),
+    ({C: {"IntNumeratorVal": 140, "Unit": "F"}}, gpu()),
+    ({}, gpu()),
 ]
 
 
 @pytest.mark.parametrize(("attributes", "figures"), DEVICES)
-def test_devices(attributes: dict[str, Any], figures: tuple[float | None, int | None, int | None]) -> None:
+def test_devices(attributes: dict[str, Any], figures: GpuUsage) -> None:
     usage = derive_usage("r", make_stats({}, {}, make_devices(attributes)))
-    assert usage is not None and usage.gpus == (GpuUsage("g0", "H100", *figures),)
+    assert usage is not None and usage.gpus == (figures,)
 
 
 def test_old_figures_of_a_hung_plugin_are_not_shown() -> None:
@@ -163,6 +178,13 @@ LIMITS: list[tuple[dict[str, Any], NodeFacts | None, Limits]] = [
     ({"Cpu": {}, "Memory": {"MemoryMB": 64, "MemoryMaxMB": -1}}, NODE, Limits(None, None)),
     ({}, NODE, Limits()),
 ]
+
+
+def test_the_disk_that_was_promised_and_restarts_are_told() -> None:
+    limits = derive_limits({"Tasks": {}, "Shared": {"DiskMB": 300}})
+    assert limits == Limits(disk_bytes=300 << 20)
+    usage = derive_usage("r", make_stats({}, {}), limits, restarts=2)
+    assert usage == Usage("r", AT, disk_total_bytes=300 << 20, restarts=2)
 
 
 @pytest.mark.parametrize(("resources", "node", "limits"), LIMITS)

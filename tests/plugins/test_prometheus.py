@@ -6,6 +6,7 @@ import math
 import random
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -76,6 +77,18 @@ def test_requests_are_added_up_exactly() -> None:
     assert total is not None and math.isclose(total, 0.7)
 
 
+def test_bytes_are_added_up_exactly() -> None:
+    figures = Figures()
+    first = window(0.1)
+    (key,) = first.series
+    for number in range(2):
+        sized = replace(first.series[key], bytes_in=2**40 + 1, bytes_out=7)
+        figures.write_windows([replace(first, sequence=number, series={key: sized})])
+    samples = told(figures)
+    assert value(samples, "serai_request_bytes_total", **REQUEST) == 2**41 + 2
+    assert value(samples, "serai_response_bytes_total", **REQUEST) == 14
+
+
 def test_buckets_are_those_of_an_exact_count_but_near_their_bounds() -> None:
     times = [random.Random(7).lognormvariate(-2, 1.5) for _ in range(5000)]
     histogram = Histogram()
@@ -114,8 +127,9 @@ def test_percentiles_are_those_of_the_last_minutes() -> None:
 
 def test_what_replicas_use_is_told_while_it_is_fresh_and_known() -> None:
     figures = Figures()
-    gpu = GpuUsage("GPU-1", "H100", 50.0, 4 * 2**30, None)
-    figures.write_usage([Usage("r1", NOW, 0.5, None, 2.0, 100, None, (gpu,)), Usage("gone", NOW, 1.0)])
+    gpu = GpuUsage("GPU-1", "H100", 50.0, 4 * 2**30, None, 61.0, 305.5)
+    one = Usage("r1", NOW, 0.5, None, 2.0, 100, None, (gpu,), disk_used_bytes=300, restarts=2)
+    figures.write_usage([one, Usage("gone", NOW, 1.0)])
     samples = told(figures)
     replica = {"deployment": "digits", "version": "3", "replica": "r1"}
     card = replica | {"gpu": "GPU-1", "model": "H100"}
@@ -126,6 +140,11 @@ def test_what_replicas_use_is_told_while_it_is_fresh_and_known() -> None:
     assert value(samples, "serai_replica_gpu_utilization_ratio", **card) == 0.5
     assert value(samples, "serai_replica_gpu_memory_used_bytes", **card) == 4 * 2**30
     assert value(samples, "serai_replica_gpu_memory_total_bytes", **card) is None
+    assert value(samples, "serai_replica_gpu_temperature_celsius", **card) == 61.0
+    assert value(samples, "serai_replica_gpu_power_watts", **card) == 305.5
+    assert value(samples, "serai_replica_disk_used_bytes", **replica) == 300
+    assert value(samples, "serai_replica_disk_promised_bytes", **replica) is None
+    assert value(samples, "serai_replica_restarts_total", **replica) == 2
     assert not [labels for _, labels in samples if ("replica", "gone") in labels]
     late = told(figures, now=NOW + timedelta(seconds=FRESH_S + 1))
     assert not [name for name, _ in late if name.startswith("serai_replica_")]
@@ -191,7 +210,10 @@ def test_promtool_finds_nothing_to_say() -> None:
         pytest.skip("promtool: not on PATH (Debian's package prometheus)")
     figures = Figures()
     figures.write_windows([window(0.1), window(0.3, status="5xx")])
-    figures.write_usage([Usage("r1", NOW, 0.5, 0.1, 2.0, 100, 200, (GpuUsage("GPU-1", "H100", 5.0, 1, 2),))])
+    gpu = GpuUsage("GPU-1", "H100", 5.0, 1, 2, 61.0, 305.5)
+    figures.write_usage(
+        [Usage("r1", NOW, 0.5, 0.1, 2.0, 100, 200, (gpu,), disk_used_bytes=1, disk_total_bytes=2, restarts=3)]
+    )
     text, _ = PrometheusPage(figures).render((FACTS,), "", NOW)
     checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")

@@ -126,6 +126,32 @@ def test_replicas_and_gpus_apart_and_together(db: Database) -> None:
     assert [one.version for one in load_usage(db, "m", DAY, DAY + HOUR, 60, version=2).replicas] == [2]
 
 
+def test_every_figure_of_a_sample_is_kept(db: Database) -> None:
+    """Temperature as a mean, power and disk as sums; of restarts the greatest counts, as they only grow."""
+
+    def use(replica: str, seconds: int, heat: float, restarts: int) -> Usage:
+        gpu = GpuUsage("0", "H100", 40.0, GIB, 80 * GIB, heat, 300.0)
+        at = DAY + timedelta(seconds=seconds)
+        return Usage(replica, at, gpus=(gpu,), disk_used_bytes=GIB, disk_total_bytes=2 * GIB, restarts=restarts)
+
+    take(db, [use("m-v1.1", 5, 50.0, 0), use("m-v1.1", 15, 60.0, 4), use("m-v1.2", 5, 80.0, 1)])
+    found = dump_system(load_usage(db, "m", DAY, DAY + timedelta(minutes=2), 60))
+    first, _ = found["replicas"]
+    (gpu,) = first["gpus"]
+    assert (gpu["temperature"], gpu["max"]["temperature"], gpu["power"]) == ([55.0, None], [60.0, None], [300.0, None])
+    assert (first["disk_used"], first["restarts"], first["max"]["restarts"]) == ([GIB, None], [4, None], [4, None])
+    (version,) = found["versions"]
+    assert (version["disk_total"], version["restarts"]) == ([4 * GIB, None], [5, None])
+    assert (version["gpus"]["temperature"], version["gpus"]["power"]) == ([67.5, None], [600.0, None])
+
+
+def test_figures_of_before_are_read(db: Database) -> None:
+    """What was stored before disk and restarts were measured says nothing of them."""
+    assert encode(make_figures([0.5, 0.1, 2.0, 3.0, 4.0])) == encode(
+        make_figures([0.5, 0.1, 2.0, 3.0, 4.0, *[None] * 3])
+    )
+
+
 def test_what_is_not_ours_is_not_kept(db: Database) -> None:
     assert take_usage(db, make_samples(3, replica="other.1"), {}) == 0
     with db.read():

@@ -33,7 +33,7 @@ class Lifecycle:
         self._report = Report(state, journal, task.attempts)
         self._is_fetched = False
         self._model: Model | None = None
-        self._streak = 0
+        self._streak = self._starts = 0
         loop.add_duty(self._look_for_marker, _MARKER_S)
         loop.add_duty(state.write, 1.0)
 
@@ -107,6 +107,8 @@ class Lifecycle:
         argv = make_command(self._task.command, self._place.work)
         self._journal.remark(f"Starting {' '.join(argv)} on port {self._task.port}")
         self._journal.tail.clear()
+        self._state.change(restarts=self._starts)
+        self._starts += 1
         try:
             return Model(self._loop, self._journal, argv, self._make_env(), self._place.work, self._place.pid)
         except OSError as error:

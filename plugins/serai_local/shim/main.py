@@ -35,7 +35,8 @@ def run(folder: str) -> int:
     state = State(place.state, task.hints, task.workload)
     loop = Loop()
     pid = os.getpid()
-    state.change(phase="placed", pid=pid, start=start_time(pid), started_at=time.time(), crashes=0, reason=None)
+    begun = {"pid": pid, "start": start_time(pid), "started_at": time.time()}
+    state.change(phase="placed", crashes=0, restarts=0, reason=None, **begun)
     try:
         Lifecycle(place, task, loop, journal, state).run()
     except BaseException:  # a fault of ours must not leave a model without its supervisor

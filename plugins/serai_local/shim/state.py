@@ -14,8 +14,8 @@ from serai_local.layout import replace_file
 class State:
     """A mapping written to disk whenever it changes; every write is followed by a hint to the server, if one listens.
 
-    Keys: phase, since (epoch s), pid, start (of this shim), started_at (epoch s), crashes, address, environment,
-    exit_code, fatal, and reason {code, text, help, log} or None.
+    Keys: phase, since (epoch s), pid, start (of this shim), started_at (epoch s), crashes, restarts, address,
+    environment, exit_code, fatal, and reason {code, text, help, log} or None.
     """
 
     def __init__(self, path: Path, hints: Path, workload: str) -> None:

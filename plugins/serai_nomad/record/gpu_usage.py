@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from serai.domain.observation import GpuUsage
@@ -12,9 +12,12 @@ from serai_nomad.names import TASK
 from .log_files import parse_time
 
 UTILIZATION, MEMORY = "GPU utilization", "Memory state"
+TEMPERATURE, POWER = "Temperature", "Power usage"
 # A plugin that hangs keeps its devices and repeats its last figures: those are not today's.
 _STALE = timedelta(seconds=60)
 _UNITS = {"": 1, "B": 1, "BYTES": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_CELSIUS = {"": 1.0, "C": 1.0}
+_WATTS = {"": 1.0, "W": 1.0, "mW": 0.001}
 
 
 def derive_gpus(stats: Json, at: datetime) -> tuple[GpuUsage, ...]:
@@ -34,6 +37,8 @@ def _read_devices(stats: Json, at: datetime) -> Iterator[GpuUsage]:
                 util=_number(figures.get(UTILIZATION) or {}, "Numerator"),
                 vram_used_bytes=_bytes(memory, "Numerator"),
                 vram_total_bytes=_bytes(memory, "Denominator"),
+                temperature_c=_number_in(figures.get(TEMPERATURE) or {}, _CELSIUS),
+                power_w=_number_in(figures.get(POWER) or {}, _WATTS),
             )
 
 
@@ -58,6 +63,11 @@ def _number(value: Json, part: str) -> float | None:
         if (found := value.get(f"{kind}{part}Val")) is not None:
             return float(found)
     return None
+
+
+def _number_in(value: Json, units: Mapping[str, float]) -> float | None:
+    number, factor = _number(value, "Numerator"), units.get(str(value.get("Unit") or ""))
+    return None if number is None or factor is None else number * factor
 
 
 def _bytes(value: Json, part: str) -> int | None:

@@ -21,14 +21,19 @@ _WARM_UP = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a replica may use: cores it has been promised, bytes it is ended beyond. None is not known."""
+    """What a replica may use: cores and disk it has been promised, bytes it is ended beyond. None is not known."""
 
     cpu_cores: float | None = None
     memory_bytes: int | None = None
+    disk_bytes: int | None = None
 
 
 def derive_usage(
-    replica: str, stats: Json, limits: Limits = Limits(), started_at: datetime | None = None
+    replica: str,
+    stats: Json,
+    limits: Limits = Limits(),
+    started_at: datetime | None = None,
+    restarts: int | None = None,
 ) -> Usage | None:
     """Return a replica's newest sample, None where there is none (yet).
 
@@ -38,7 +43,8 @@ def derive_usage(
     | exec | user, system | Usage |
     | docker | their sum as `cpu_user`, with `cpu_system` None: Nomad measures no split | Usage |
 
-    `at` tells samples apart. A CPU of exactly 0 within seconds of `started_at` is not known: it is the first sample's.
+    What a replica's files take Nomad does not tell. `at` tells samples apart. A CPU of exactly 0 within seconds of
+    `started_at` is not known: it is the first sample's.
     """
     task = ((stats.get("Tasks") or {}).get(TASK)) or {}
     stamp = int(task.get("Timestamp") or stats.get("Timestamp") or 0)
@@ -58,6 +64,8 @@ def derive_usage(
         memory_used_bytes=_read_memory(used.get("MemoryStats") or {}),
         memory_total_bytes=limits.memory_bytes,
         gpus=derive_gpus(stats, at),
+        disk_total_bytes=limits.disk_bytes,
+        restarts=restarts,
     )
 
 
@@ -79,7 +87,12 @@ def derive_limits(allocated: Json, node: NodeFacts | None = None, task: str = TA
     resources = (allocated.get("Tasks") or {}).get(task) or {}
     cpu, memory = resources.get("Cpu") or {}, resources.get("Memory") or {}
     megabytes = int(memory.get("MemoryMaxMB") or 0) or int(memory.get("MemoryMB") or 0)
-    return Limits(_read_cores(cpu, node), megabytes * 1024 * 1024 if megabytes > 0 else None)
+    disk = int((allocated.get("Shared") or {}).get("DiskMB") or 0)
+    return Limits(_read_cores(cpu, node), _in_bytes(megabytes), _in_bytes(disk))
+
+
+def _in_bytes(megabytes: int) -> int | None:
+    return megabytes * 1024 * 1024 if megabytes > 0 else None
 
 
 def _read_cores(cpu: Json, node: NodeFacts | None) -> float | None:

@@ -86,7 +86,7 @@ class Meter:
         now = datetime.now(UTC)
         if is_unpublished(stats, now - started_at):
             return Usage(id, now, missing=self._explain(str(row.get("NodeName") or node)))
-        return derive_usage(id, stats, self._limits_of(id, node), started_at)
+        return derive_usage(id, stats, self._limits_of(id, node), started_at, restarts_of(row))
 
     def _limits_of(self, id: str, node_id: str) -> Limits:
         """Return what a replica may use, which stays the same: the cluster is read for new ones only."""
@@ -112,6 +112,12 @@ def started_of(row: Json) -> datetime:
     """Return when the model's process was started, for lack of that when its allocation was made."""
     started = ((row.get("TaskStates") or {}).get(TASK) or {}).get("StartedAt")
     return parse_time(started) if started else datetime.fromtimestamp(int(row.get("CreateTime") or 0) / 1e9, UTC)
+
+
+def restarts_of(row: Json) -> int | None:
+    """Return how often the model's process was started again; None where Nomad names no such task yet."""
+    restarts = ((row.get("TaskStates") or {}).get(TASK) or {}).get("Restarts")
+    return None if restarts is None else int(restarts)
 
 
 def _is_running(row: Json) -> bool:
