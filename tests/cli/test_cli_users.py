@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO
 
+import httpx
 import pytest
 
 from serai.cli.tokens import PERMISSIONS
@@ -42,7 +43,7 @@ def test_the_life_of_an_account(serai: Serai) -> None:
     assert "disabled" in serai("users", "ls").stdout
     serai("users", "edit", "bob", "--enable")
     row = serai("users", "ls").stdout.splitlines()[1].split()
-    assert row == ["bob", "Bob", "member", "by", "password", "never"]
+    assert row == ["bob", "Bob", "member", "not", "yet", "never"]
     assert "give --yes" in serai("users", "remove", "bob", code=2).stderr
     assert "Account bob is deleted." in serai("users", "remove", "bob", "--yes").stdout
     assert serai.json("users", "ls") == []
@@ -72,6 +73,24 @@ def test_a_password_is_asked_for_twice_and_never_echoed(serai: Serai, ann: str) 
         shown += read_until(process.stdout, "Account ann is changed.")
         assert process.wait(20) == 0
     assert PASSWORD not in shown
+
+
+def test_an_address_at_which_a_password_is_set(serai: Serai, installation: Installation) -> None:
+    made = serai("users", "add", "ivy", "--role", "viewer", "--invite")
+    assert "Account ivy is made, as viewer." in made.stderr and "never shown again" in made.stderr
+    address = made.stdout.strip()
+    assert address.startswith(f"{installation.url}/login/new-password?code=") and "\n" not in address
+    assert "not yet" in serai("users", "ls").stdout
+    again = serai.json("users", "reset", "ivy", "--expires-in", "1h")
+    assert again["login"] == "ivy" and again["url"] != address
+    form = {"code": again["url"].partition("code=")[2], "new": PASSWORD, "again": PASSWORD}
+    assert httpx.get(address, trust_env=False).status_code == 401, "another address took its place"
+    assert httpx.post(again["url"].partition("?")[0], data=form, trust_env=False).status_code == 303
+    assert "by password" in serai("users", "ls").stdout
+    assert "exclude each other" in serai("users", "add", "x", "--invite", "--password", code=2).stderr
+    assert "no account 'nobody'" in serai("users", "reset", "nobody", code=1).stderr
+    assert "at most 30d" in serai("users", "reset", "ivy", "--expires-in", "99d", code=2).stderr
+    serai("users", "remove", "ivy", "--yes")
 
 
 def read_until(shown: IO[bytes], text: str) -> str:

@@ -20,6 +20,7 @@ from tests.client.scripted import Reply, ScriptedServer, free_url, hang_up, repl
         (403, "forbidden", errors.Forbidden),
         (404, "version-not-found", errors.NotFound),
         (409, "version-active", errors.Conflict),
+        (429, "too-many-tries", errors.TooManyTries),
         (501, "not-supported", errors.NotSupported),
         (503, "too-many-streams", errors.CapacityExceeded),
         (503, "scheduler-unavailable", errors.SchedulerUnavailable),

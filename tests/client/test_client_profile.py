@@ -30,7 +30,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def save_login(environ: dict[str, str]) -> None:
-    save_profile(profile_path(environ, "linux"), Profile(HOME, "saved"))
+    save_profile(profile_path(environ, "linux"), Profile(HOME, "saved", token_id=3))
 
 
 def run_up(folder: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_login_is_its_owners_alone(environ: dict[str, str]) -> None:
     path = profile_path(environ, "linux")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert load_profile(path) == Profile(HOME, "saved", str(path))
+    assert load_profile(path) == Profile(HOME, "saved", str(path), token_id=3)
     assert "saved" not in repr(load_profile(path))
     assert [forget_profile(path), forget_profile(path)] == [True, False]
 

@@ -23,6 +23,10 @@ def test_lists(db: Database) -> None:
     assert events.list_events(db) == made[::-1]
     assert events.list_events(db, "even") == made[4::-2]
     assert events.list_events(db, limit=2) == made[:3:-1]
+    own = events.add_event(db, later(6), "a.done", "odd", actor="ann")
+    assert events.list_events(db, actor="ann") == events.list_events(db, "odd", actor="ann") == [own]
+    assert events.list_events(db, "even", actor="ann") == events.list_events(db, actor="bob") == []
+    made.append(own)
     assert events.list_events(db, after_id=made[3].id) == made[:3:-1]
     assert events.events_after(db, made[2].id) == made[3:]
     assert events.last_event_id(db) == made[-1].id

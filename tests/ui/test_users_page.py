@@ -66,6 +66,7 @@ def visit_as(stage: Stage, login: str, role: Role = Role.MEMBER, permission: Per
         "/users/bob/role",
         "/users/bob/state",
         "/users/bob/password",
+        "/users/bob/reset",
         "/users/bob/delete",
         "/teams",
         "/teams/vision/edit",
@@ -144,7 +145,7 @@ def test_role_state_and_password_are_changed(closed: Stage) -> None:
     bob = visit_as(closed, "bob")
     ada = visit(closed)
     assert ada.send("/users/bob/role", role="viewer").location == "/users?note=saved"
-    assert bob.send("/account/tokens", name="x", permission="read").status_code == 403
+    assert bob.send("/account/tokens", name="x", permission="write").status_code == 403
     assert ada.send("/users/bob/password", password=OTHER).status_code == 303
     assert bob.get("/").status_code == 302  # its sessions ended
     assert find_by_password(closed.core.db, "bob", OTHER) and not find_by_password(closed.core.db, "bob", SECRET)
@@ -179,7 +180,7 @@ def test_deleting_asks_for_the_login_and_says_what_is_owned(closed: Stage) -> No
 
 def test_nobody_shuts_themselves_out(closed: Stage) -> None:
     ann = visit_as(closed, "ann", Role.ADMINISTRATOR)
-    for path in ("role", "state", "delete"):
+    for path in ("role", "state", "reset", "delete"):
         answer = ann.send(f"/users/ann/{path}", role="viewer", state="disabled", confirm="ann")
         assert answer.status_code == 409 and "your own account" in answer.text
     account = find_account(closed.core.db, "ann")
@@ -303,13 +304,63 @@ def test_somebody_elses_token_is_not_there_even_for_an_administrator(closed: Sta
     assert answer.status_code == 404 and tokens.get_token(closed.core.db, theirs.id)
 
 
-def test_who_may_only_look_makes_and_revokes_no_token(closed: Stage) -> None:
+def test_who_may_only_look_makes_and_revokes_tokens_that_read(closed: Stage) -> None:
     ann = visit_as(closed, "ann", Role.VIEWER)
-    mine = next(token for token in tokens.list_tokens(closed.core.db) if token.login == "ann")
-    assert "you lack the right to write" in ann.get("/account").text
-    assert ann.send("/account/tokens", name="x", permission="read").status_code == 403
-    assert ann.send(f"/account/tokens/{mine.id}/revoke", confirm=mine.prefix).status_code == 403
-    assert tokens.get_token(closed.core.db, mine.id)
+    options = ann.get("/account").text.partition('<select name="permission">')[2].partition("</select>")[0]
+    assert options.count("<option") == 1 and 'value="read"' in options
+    assert ann.send("/account/tokens", name="x", permission="write").status_code == 403
+    answer = ann.send("/account/tokens", name="x", permission="read")
+    secret = answer.text.partition('id="secret">')[2].partition("<")[0]
+    token = tokens.find_token(closed.core.db, secret, closed.clock())
+    assert token and token.permissions == {Permission.READ}
+    assert ann.send(f"/account/tokens/{token.id}/revoke", confirm=token.prefix).status_code == 303
+    assert tokens.find_token(closed.core.db, secret, closed.clock()) is None
+
+
+def test_a_login_on_the_command_line_is_listed_and_revoked_like_a_token(closed: Stage) -> None:
+    ann = visit_as(closed, "ann")
+    body = {"login": "ann", "password": SECRET, "name": "serai login on laptop"}
+    made = closed.app.test_client().post("/api/v1/sign-in", json=body).json
+    assert "serai login on laptop" in ann.get("/account").text
+    assert ann.send(f"/account/tokens/{made['id']}/revoke", confirm=made["prefix"]).status_code == 303
+    assert tokens.find_token(closed.core.db, made["token"], closed.clock()) is None
+
+
+# invitations and forgotten passwords
+
+
+def address_of(answer: TestResponse) -> str:
+    """Return the address that a page shows, as a path."""
+    return "/" + answer.text.partition('id="address">')[2].partition("<")[0].split("/", 3)[3]
+
+
+def test_an_account_without_a_password_is_an_invitation(closed: Stage) -> None:
+    answer = visit(closed).send("/users", login="bob", role="viewer")
+    assert answer.status_code == 200 and "Hand it on now" in answer.text
+    path = address_of(answer)
+    page = visit(closed).get(path)  # who is signed in already may be somebody else
+    assert page.status_code == 200 and "For the account <strong>bob</strong>. ada made this address" in page.text
+    client = closed.app.test_client()
+    form = {"code": path.partition("code=")[2], "new": OTHER, "again": OTHER}
+    assert client.post("/login/new-password", data=form).location == "/login?note=password-chosen"
+    assert find_by_password(closed.core.db, "bob", OTHER)
+
+
+def test_an_administrator_makes_an_address_for_who_forgot_the_password(closed: Stage) -> None:
+    bob = visit_as(closed, "bob")
+    ada = visit(closed)
+    path = address_of(ada.send("/users/bob/reset", expires_in="1h"))
+    assert path.partition("code=")[2] not in ada.get("/users").text + ada.get("/events").text
+    assert bob.get("/").status_code == 200, "nothing has ended yet"
+    form = {"code": path.partition("code=")[2], "new": OTHER, "again": OTHER}
+    assert closed.app.test_client().post("/login/new-password", data=form).status_code == 303
+    assert bob.get("/").status_code == 302 and find_by_password(closed.core.db, "bob", OTHER)
+    answer = ada.send("/users/bob/reset", expires_in="31d")
+    assert answer.status_code == 422 and "at most 30d" in answer.text
+    assert ada.send("/users/nobody/reset").status_code == 404
+    ada.send("/users/bob/state", state="disabled")
+    assert "/users/bob/reset" not in ada.get("/users").text
+    assert ada.send("/users/bob/reset").status_code == 409
 
 
 # in a browser
@@ -353,3 +404,37 @@ def test_an_account_of_a_person_is_sound_and_narrow(stage: Stage, looked: Watche
         assert not find_problems(looked.page, name)
         looked.page.set_viewport_size({"width": 360, "height": NARROW[1]})
         assert overflow(looked.page) <= 0, path
+
+
+@pytest.mark.browser
+def test_an_invitation_from_the_page_to_the_first_sign_in_is_sound_and_narrow(stage: Stage, looked: Watched) -> None:
+    looked.expects = ("401 (UNAUTHORIZED)", "status of 422")
+    page = enter(looked, stage, "/users")
+    page.fill("#new-account [name=login]", "bob")
+    with page.expect_navigation():
+        page.click("text=Make the account")
+    assert not find_problems(page, "reset-address")
+    address = page.locator("#address").inner_text()
+    page.context.clear_cookies()
+    page.goto(address)
+    assert not find_problems(page, "new-password")
+    page.set_viewport_size({"width": 360, "height": NARROW[1]})
+    assert overflow(page) <= 0
+    page.fill("#new", "short")
+    page.fill("#again", "short")
+    with page.expect_navigation():
+        page.click("text=Set the password")
+    expect(page.locator("[role=alert]")).to_contain_text("too few")
+    page.fill("#new", SECRET)
+    page.fill("#again", SECRET)
+    with page.expect_navigation():
+        page.click("text=Set the password")
+    expect(page.locator("#note")).to_contain_text("sign in with it")
+    page.fill("#login", "bob")
+    page.fill("#password", SECRET)
+    with page.expect_navigation():
+        page.click("#by-password button")
+    expect(page.locator("header .login")).to_have_text("bob")
+    page.goto(address)
+    expect(page.locator("[role=alert]")).to_contain_text("used already")
+    assert not find_problems(page, "new-password-used")

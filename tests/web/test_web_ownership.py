@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from serai.domain.accounts import Account, Role, Team
 from serai.domain.deployment import Settings
-from serai.plugin import Permission
+from serai.domain.errors import Forbidden
+from serai.domain.manifest import parse_manifest
+from serai.plugin import Credentials, Identity, Permission
+from serai.reconcile.lifecycle import Lifecycle
 from serai.store import accounts, deployments, teams
+from serai.store.events import last_event_id
 from serai.store.tokens import create_token
+from tests.waiting import eventually
 from tests.web.installation import API, Installation
 
 EVERYTHING = frozenset(Permission)
@@ -125,7 +133,7 @@ def test_everybody_makes_tokens_of_their_own_within_their_right(
     status, made = make("ann", permissions=["write"], expires_in="90d")
     assert (status, made["login"]) == (201, "ann")
     assert make("ann", permissions=["admin"])[0] == make("ann", permissions=["gateway"])[0] == 403
-    assert make("ann", login="bob")[0] == make("eve")[0] == 403
+    assert make("ann", login="bob")[0] == make("eve", permissions=["write"])[0] == make("eve", login="ann")[0] == 403
     assert make("root", login="bob")[0] == 201
     anns = {"Authorization": f"Bearer {made['token']}"}
     assert {token["login"] for token in client.get(f"{API}/tokens", headers=anns).get_json()} == {"ann"}
@@ -135,6 +143,113 @@ def test_everybody_makes_tokens_of_their_own_within_their_right(
     assert client.get(f"{API}/whoami", headers=anns).status_code == 401
     kinds = [event["kind"] for event in client.get(f"{API}/events", headers=bobs).get_json()]
     assert kinds[0] == "token.revoked" and "token.created" in kinds
+
+
+def test_a_viewer_makes_and_revokes_tokens_that_read(installation: Installation, tokens: dict[str, str]) -> None:
+    client, eves = installation.app.test_client(), {"Authorization": f"Bearer {tokens['eve']}"}
+    made = client.post(f"{API}/tokens", headers=eves, json={"name": "ci", "permissions": ["read"]})
+    assert (made.status_code, made.get_json()["permissions"]) == (201, ["read"])
+    token = made.get_json()["token"]
+    assert ask(installation, token, "/deployments/viewers")[0] == 200
+    assert ask(installation, token, "/deployments/viewers", "PATCH")[0] == 403
+    assert client.delete(f"{API}/tokens/{made.get_json()['id']}", headers=eves).status_code == 204
+    assert ask(installation, token, "/whoami")[0] == 401
+
+
+def test_a_token_that_only_reads_ends_none_that_writes(installation: Installation, tokens: dict[str, str]) -> None:
+    db, now = installation.core.db, installation.core.clock()
+    wide = create_token(db, "wide", "ann", {Permission.ADMIN}, now)[0]
+    narrow, plaintext = create_token(db, "narrow", "ann", {Permission.READ}, now)
+    status, detail = ask(installation, plaintext, f"/tokens/{wide.id}", "DELETE")
+    assert status == 403 and "'fetch', which you call without" in detail
+    assert ask(installation, tokens["ann"], "/whoami")[0] == 200
+    assert ask(installation, plaintext, f"/tokens/{narrow.id}", "DELETE")[0] == 204
+    assert ask(installation, tokens["ann"], f"/tokens/{wide.id}", "DELETE")[0] == 204
+    was_wide = create_token(db, "made as a member", "eve", {Permission.WRITE}, now)[0]
+    assert ask(installation, tokens["eve"], f"/tokens/{was_wide.id}", "DELETE")[0] == 204, "it reads alone by now"
+
+
+# the owner changes between the question and the write
+
+
+def verbs(installation: Installation) -> dict[str, Callable[[Identity], object]]:
+    """Return every verb about the deployment `m`, whose version 2 runs."""
+    lifecycle = installation.core.lifecycle
+    return {
+        "deploy": lambda caller: lifecycle.deploy(parse_manifest({"name": "m", "image": "model:3"}), caller),
+        "change": lambda caller: lifecycle.change("m", {"count": 2}, caller),
+        "give": lambda caller: lifecycle.give("m", "ann", caller),
+        "start": lambda caller: lifecycle.start("m", 1, caller),
+        "stop": lambda caller: lifecycle.stop("m", None, caller),
+        "idle": lambda caller: lifecycle.idle("m", caller),
+        "wake": lambda caller: lifecycle.wake("m", caller),
+        "delete_version": lambda caller: lifecycle.delete_version("m", 1, caller),
+        "delete": lambda caller: lifecycle.delete("m", caller),
+    }
+
+
+VERBS = sorted({name for name in vars(Lifecycle) if not name.startswith("_")} - {"check_fit"})
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_asks_again_where_it_writes(installation: Installation, tokens: dict[str, str], verb: str) -> None:
+    installation.deploy("m")
+    installation.deploy("m", image="model:2")
+    installation.tick(3)
+    core = installation.core
+    core.lifecycle.give("m", "bob", "root")
+    if verb == "delete":
+        core.lifecycle.stop("m", None, "root")
+        installation.tick(4)
+    before, known = core.cluster.view("m"), last_event_id(core.db)
+    ann = core.plugins.authenticate(Credentials(tokens["ann"]))
+    with pytest.raises(Forbidden, match="belongs to bob"):
+        verbs(installation)[verb](ann)
+    core.cluster.refresh("m")
+    assert core.cluster.view("m") == before and last_event_id(core.db) == known
+    bob = core.plugins.authenticate(Credentials(tokens["bob"]))
+    verbs(installation)[verb](bob)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/deployments/anns", {"image": "model:9"}),
+        ("PATCH", "/deployments/anns", {"count": 7}),
+        ("PUT", "/deployments/anns/owner", {"owner": "ann"}),
+    ],
+)
+def test_a_transfer_that_overtakes_a_call_holds(
+    installation: Installation, tokens: dict[str, str], method: str, path: str, body: dict[str, object]
+) -> None:
+    """The call was let in as the owner's; when its turn to write comes, the deployment is somebody else's."""
+    db, now = installation.core.db, installation.core.clock()
+    ask(installation, tokens["ann"], "/whoami")  # so that the use of the token is noted and need not be written
+    headers, statuses = {"Authorization": f"Bearer {tokens['ann']}"}, []
+
+    def call() -> None:
+        client = installation.app.test_client()
+        statuses.append(client.open(API + path, method=method, headers=headers, json=body).status_code)
+
+    caller = threading.Thread(target=call)
+    with db.write():
+        deployments.change_owner(db, "anns", "bob", now, "root")
+        caller.start()
+        eventually(lambda: waits_to_write(caller))
+    caller.join(10)
+    assert statuses == [403]
+    after = deployments.get_deployment(db, "anns")
+    assert (after.owner, after.settings, after.active) == ("bob", Settings(), None)
+
+
+def waits_to_write(thread: threading.Thread) -> bool:
+    """Return whether a thread stands where writers queue."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        if frame.f_code.co_name == "_alone":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def test_a_page_that_names_its_deployment_in_the_form_asks_as_well(

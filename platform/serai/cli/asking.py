@@ -18,8 +18,8 @@ def confirm(question: str, otherwise: str) -> None:
         raise click.exceptions.Exit(1)
 
 
-def ask_password(login: str) -> str:
-    """Return a new password, asked for twice without an echo; without a terminal, the line of standard input."""
+def ask_password(login: str, is_new: bool = True) -> str:
+    """Return a password, asked for without an echo, a new one twice; without a terminal, the line of standard input."""
     if not sys.stdin.isatty():
         password = sys.stdin.readline().rstrip("\r\n")
         if not password:
@@ -27,4 +27,5 @@ def ask_password(login: str) -> str:
                 "there is no terminal to ask on; write the password to standard input, as one line", "password"
             )
         return password
-    return str(click.prompt(f"New password of {login}", hide_input=True, confirmation_prompt=True, err=True))
+    question = f"{'New password' if is_new else 'Password'} of {login}"
+    return str(click.prompt(question, hide_input=True, confirmation_prompt=is_new, err=True))

@@ -49,6 +49,6 @@ def wants_json(ctx: click.Context) -> bool:
 
 
 def _way_out(error: SeraiError) -> str:
-    if isinstance(error, Unauthenticated):
-        return "\nSign in with `serai login URL`, or set SERAI_TOKEN."
+    if isinstance(error, Unauthenticated) and error.code != "wrong-password":
+        return "\nSign in with `serai login URL --user NAME`, or set SERAI_TOKEN."
     return ""

@@ -14,13 +14,14 @@ from .words import clean, format_local
 @click.command()
 @click.argument("name", required=False)
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most.")
+@click.option("--by", metavar="LOGIN", help="Only what this login did.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new events.")
 @connected
-def events(session: Session, name: str | None, limit: int, follow: bool) -> None:
+def events(session: Session, name: str | None, limit: int, by: str | None, follow: bool) -> None:
     """Show what happened, and who did it.
 
-    The newest comes last; without NAME it is that of all deployments."""
-    found = list(reversed(session.client.list_events(name, limit=limit)))
+    The newest comes last; without NAME it is that of all deployments, accounts, keys and tokens."""
+    found = list(reversed(session.client.list_events(name, limit=limit, actor=by)))
     if session.out.as_json and not follow:
         session.out.document(found)
         return
@@ -29,7 +30,7 @@ def events(session: Session, name: str | None, limit: int, follow: bool) -> None
         from serai.client.watch import watch_events
 
         for fresh in watch_events(session.client, name, max((event["id"] for event in found), default=0)):
-            _show_events(session, fresh)
+            _show_events(session, [event for event in fresh if by in {None, event["actor"]}])
 
 
 def _show_events(session: Session, found: list[Any]) -> None:
@@ -39,7 +40,8 @@ def _show_events(session: Session, found: list[Any]) -> None:
             continue
         version = f" v{event['version']}" if event.get("version") else ""
         actor = f"  by {clean(event['actor'])}" if event.get("actor") else ""
-        what = f"{event['deployment']}{version}  {event['kind']}  {clean(event.get('text') or '')}".rstrip()
+        concerned = f"{event['deployment']}{version}  " if event["deployment"] else ""
+        what = f"{concerned}{event['kind']}  {clean(event.get('text') or '')}".rstrip()
         session.out.say(f"{format_local(event['at'])}  {what}{click.style(actor, dim=True)}")
 
 

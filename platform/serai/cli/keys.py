@@ -117,13 +117,12 @@ def _read_lifetime(text: str | None) -> str | None:
 
 
 def _show_secret(session: Session, key: Mapping[str, Any]) -> None:
-    """Print the secret alone on standard output, so that `KEY=$(serai keys create ci)` works."""
-    if session.out.as_json:
-        session.out.document(key)
-        return
-    session.out.warn(f"Key {key['id']} ({clean(key['name'])}), for {_describe_reach(key)}.")
-    session.out.warn("Keep it now, it is never shown again. Callers send it as `Authorization: Bearer <key>`:")
-    session.out.say(key["key"])
+    session.out.secret(
+        key,
+        key["key"],
+        f"Key {key['id']} ({clean(key['name'])}), for {_describe_reach(key)}.",
+        "Keep it now, it is never shown again. Callers send it as `Authorization: Bearer <key>`:",
+    )
 
 
 def _say(session: Session, key: Mapping[str, Any], done: str) -> None:

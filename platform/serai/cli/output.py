@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,6 +42,15 @@ class Output:
 
     def warn(self, text: str) -> None:
         click.echo(text, err=True)
+
+    def secret(self, document: Mapping[str, Any], secret: str, *about: str) -> None:
+        """Print what is never shown again alone on stdout, so that `KEY=$(serai ...)` works; `about` it on stderr."""
+        if self.as_json:
+            self.document(document)
+            return
+        for line in about:
+            self.warn(line)
+        self.say(secret)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
         """Print rows under their columns, those of `right` flush right; where room is scarce the last one is folded."""

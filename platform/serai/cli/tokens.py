@@ -35,7 +35,7 @@ def list_tokens(session: Session) -> None:
     if session.out.as_json:
         session.out.document(found)
     elif not found:
-        session.out.say("There are no tokens. Make one with `serai tokens create NAME --permission write`.")
+        session.out.say("There are no tokens. Make one with `serai tokens create NAME --permission read`.")
     else:
         columns = ("TOKEN", "NAME", "BEGINS", "LOGIN", "MAY", "EXPIRES", "USED")
         session.out.table(columns, map(_row, found), right=("TOKEN",))
@@ -61,7 +61,13 @@ def create(
 
     It may never do more than its login may at the moment."""
     values = {"name": name, "permissions": list(dict.fromkeys(permissions)), "expires_in": expires_in, "login": login}
-    _show_secret(session, session.client.create_token(values))
+    made = session.client.create_token(values)
+    session.out.secret(
+        made,
+        made["token"],
+        f"Token {_describe(made)}: {', '.join(made['permissions'])}.",
+        "Keep it now, it is never shown again. `serai login` and SERAI_TOKEN take it:",
+    )
 
 
 @tokens.command()
@@ -81,16 +87,6 @@ def revoke(session: Session, token: str, yes: bool) -> None:
     session.out.say(f"Token {_describe(found)} is revoked.")
     if session.out.as_json:
         session.out.document(found)
-
-
-def _show_secret(session: Session, token: Mapping[str, Any]) -> None:
-    """Print the token alone on standard output, so that `SERAI_TOKEN=$(serai tokens create ci ...)` works."""
-    if session.out.as_json:
-        session.out.document(token)
-        return
-    session.out.warn(f"Token {_describe(token)}: {', '.join(token['permissions'])}.")
-    session.out.warn("Keep it now, it is never shown again. `serai login` and SERAI_TOKEN take it:")
-    session.out.say(token["token"])
 
 
 def _describe(token: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from serai.domain.errors import Invalid
 from .asking import ask_password, confirm
 from .people import login_argument
 from .session import Session, connected
-from .words import clean, format_age
+from .words import clean, format_age, format_local
 
 NEVER = "never"
 _NAME = click.option("--name", help="The person's name.")
@@ -22,6 +22,9 @@ _ROLE = click.option("--role", type=click.Choice([role.value for role in Role]),
 _PASSWORD = click.option(
     "--password", "with_password", is_flag=True, help="Ask for a password, or read it from a pipe's first line."
 )
+
+
+_EXPIRES_IN = click.option("--expires-in", metavar="24h", help="How long the address is good for, at most 30d.")
 
 
 @click.group()
@@ -51,18 +54,31 @@ def list_users(session: Session) -> None:
 @_EMAIL
 @_ROLE
 @_PASSWORD
+@click.option("--invite", is_flag=True, help="Print an address at which the person sets the password, once.")
 @connected
 def add(
-    session: Session, login: str, name: str | None, email: str | None, role: str | None, with_password: bool
+    session: Session,
+    login: str,
+    name: str | None,
+    email: str | None,
+    role: str | None,
+    with_password: bool,
+    invite: bool,
 ) -> None:
     """Make an account, a member's if no role is given.
 
-    Nobody signs in to it before it has a password: --password, here or with `serai users edit`."""
+    Nobody signs in to it before it has a password: --password or --invite, or later `serai users reset`."""
+    if invite and with_password:
+        raise Invalid("--invite and --password exclude each other: give one of them", "invite")
     password = ask_password(login) if with_password else None
     made = session.client.create_user(
         {"login": login, **_given(name=name, email=email, role=role, password=password)},
     )
-    _say(session, made, f"is made, as {made['role']}")
+    if not invite:
+        _say(session, made, f"is made, as {made['role']}")
+        return
+    session.out.warn(f"Account {clean(login)} is made, as {made['role']}.")
+    _show_address(session, session.client.reset_password(login))
 
 
 @users.command()
@@ -97,6 +113,17 @@ def edit(
 
 @users.command()
 @login_argument
+@_EXPIRES_IN
+@connected
+def reset(session: Session, login: str, expires_in: str | None) -> None:
+    """Print an address at which the person sets the password of an account, once.
+
+    An earlier address is void. Setting the password ends the account's sign-ins; its tokens stay."""
+    _show_address(session, session.client.reset_password(login, expires_in))
+
+
+@users.command()
+@login_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @connected
 def remove(session: Session, login: str, yes: bool) -> None:
@@ -110,6 +137,15 @@ def remove(session: Session, login: str, yes: bool) -> None:
         )
     session.client.delete_user(login)
     _say(session, found, "is deleted")
+
+
+def _show_address(session: Session, made: Mapping[str, Any]) -> None:
+    session.out.secret(
+        made,
+        made["url"],
+        f"Hand this address to {clean(made['login'])}: it sets the account's password once, until"
+        f" {format_local(made['expires_at'])}. It is never shown again:",
+    )
 
 
 def _given(**values: object) -> dict[str, object]:
@@ -126,5 +162,10 @@ def _say(session: Session, account: Mapping[str, Any], done: str) -> None:
 
 def _row(account: Mapping[str, Any]) -> tuple[str, ...]:
     last = f"{format_age(account['last_sign_in_at'])} ago" if account["last_sign_in_at"] else NEVER
-    signs_in = "disabled" if account["disabled"] else f"by {account['provider'] or 'password'}"
-    return (account["login"], account["name"], account["email"], account["role"], signs_in, last)
+    return (account["login"], account["name"], account["email"], account["role"], _describe_way_in(account), last)
+
+
+def _describe_way_in(account: Mapping[str, Any]) -> str:
+    if account["disabled"]:
+        return "disabled"
+    return f"by {account['provider'] or 'password'}" if account["provider"] or account["has_password"] else "not yet"

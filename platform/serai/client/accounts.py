@@ -34,6 +34,12 @@ class AccountCalls(Connection):
         """Give an account another password, which ends its sign-ins."""
         self._send(Call("PUT", f"{_user_path(login)}/password", json={"password": password}))
 
+    def reset_password(self, login: str, expires_in: str | None = None) -> JsonObject:
+        """Return `{login, url, expires_at}`: an address at which the person sets the account's password, once."""
+        body = {} if expires_in is None else {"expires_in": expires_in}
+        call = Call("POST", f"{_user_path(login)}/reset", json=body, idempotent=False)
+        return cast(JsonObject, self._send(call).json())
+
     def delete_user(self, login: str) -> None:
         """Delete an account with its tokens. Conflict while it owns deployments."""
         self._send(Call("DELETE", _user_path(login)))
@@ -53,6 +59,11 @@ class AccountCalls(Connection):
         self._send(Call("DELETE", _team_path(name)))
 
     # tokens
+
+    def sign_in(self, login: str, password: str, values: Mapping[str, Any]) -> JsonObject:
+        """Return a token for login and password, of `name`, permissions and expires_in; needs none before."""
+        body = {"login": login, "password": password, **values}
+        return cast(JsonObject, self._send(Call("POST", "/sign-in", json=body, idempotent=False)).json())
 
     def list_tokens(self) -> list[JsonObject]:
         """Return one's own tokens (an administrator's are all), without their plain text."""

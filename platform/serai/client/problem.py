@@ -19,6 +19,7 @@ from serai.domain.errors import (
     SchedulerUnavailable,
     SeraiError,
     ServerUnavailable,
+    TooManyTries,
     Unauthenticated,
     WakeTimeout,
 )
@@ -33,6 +34,7 @@ _BY_STATUS: dict[int, type[SeraiError]] = {
     413: Invalid,
     415: Invalid,
     422: Invalid,
+    429: TooManyTries,
     501: NotSupported,
     502: SchedulerError,
     503: CapacityExceeded,
@@ -58,6 +60,8 @@ def make_error(response: httpx.Response) -> SeraiError:
         return Invalid(message, str(problem.get("field") or ""), code, line if isinstance(line, int) else None)
     if kind is CapacityExceeded:
         return CapacityExceeded(message, code, retry_after_s(response) or 2.0)
+    if kind is TooManyTries:
+        return TooManyTries(message, code, retry_after_s(response) or 60.0)
     return kind(message, code)
 
 

@@ -17,12 +17,16 @@ LOCAL = Path(".serai/up.json")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A server and how to be known there. `source` says for people where this was found."""
+    """A server and how to be known there. `source` says for people where this was found.
+
+    `token_id` is set where `serai login` had the token made, which ends with the login; 0 for one that was given.
+    """
 
     url: str
     token: str = field(default="", repr=False)
     source: str = ""
     gateway: str = ""
+    token_id: int = 0
 
 
 def find_profile(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Profile:
@@ -43,7 +47,15 @@ def find_profile(environ: Mapping[str, str] = os.environ, folder: Path | None = 
 def load_profile(path: Path) -> Profile | None:
     """Return the saved login, None where there is none."""
     values = _load_json(path)
-    return Profile(str(values["url"]), str(values.get("token", "")), str(path)) if values and "url" in values else None
+    if not values or "url" not in values:
+        return None
+    token_id = values.get("token_id")
+    return Profile(
+        str(values["url"]),
+        str(values.get("token", "")),
+        str(path),
+        token_id=token_id if isinstance(token_id, int) else 0,
+    )
 
 
 def load_local(path: Path) -> Profile | None:
@@ -70,7 +82,7 @@ def save_profile(path: Path, profile: Profile) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump({"url": profile.url, "token": profile.token}, file)
+        json.dump({"url": profile.url, "token": profile.token, "token_id": profile.token_id}, file)
     part.replace(path)
 
 

@@ -112,6 +112,8 @@ def serai_authenticate(credentials: Credentials) -> Identity | None:
 def serai_authorize(identity: Identity, permission: Permission, deployment: str | None) -> bool | None:
     """Tell whether an identity may do something. Decision; the first answer that is not None holds.
 
+    Asked before a call is read, and again inside of the transaction that writes, which waits for the answer.
+
     :param identity: who asks.
     :param permission: what the call needs.
     :param deployment: the deployment concerned, or None where the call is about no single one.

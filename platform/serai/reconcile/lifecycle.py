@@ -1,4 +1,8 @@
-"""What users may do: deploy, change, start, stop, delete. Writes intent; the reconciler does the rest."""
+"""What users may do: deploy, change, start, stop, delete. Writes intent; the reconciler does the rest.
+
+The edges ask whether a caller may do it before they read what it sent; meanwhile the deployment may become somebody
+else's. So each verb asks once more inside of its transaction, where nothing changes any more.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from serai.domain.observation import Fit, Workload
 from serai.domain.spec import Spec
 from serai.domain.spec_text import digest_spec
 from serai.plugin.facade import Plugins
+from serai.plugin.identity import Identity, Permission
 from serai.plugin.scheduler import Scheduler
 from serai.store import deployments, idling, versions
 from serai.store.blobs import BlobStore
@@ -23,6 +28,9 @@ from serai.store.teams import check_owner
 
 from .cluster import Cluster
 from .views import DeploymentView
+
+# A caller, who needs the right to write; or a login that was let in to do just this, and Serai itself.
+Actor = Identity | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,10 @@ class Deployed:
 
 
 class Lifecycle:
-    """The verbs of users. Each is one transaction, safe under concurrent calls, and wakes the reconciler."""
+    """The verbs of users. Each is one transaction, safe under concurrent calls, and wakes the reconciler.
+
+    Each raises Forbidden for a caller who may not write to the deployment.
+    """
 
     def __init__(
         self,
@@ -57,7 +68,7 @@ class Lifecycle:
         self._forget_metrics = forget_metrics
         self._clock = clock
 
-    def deploy(self, manifest: Manifest, actor: str) -> Deployed:
+    def deploy(self, manifest: Manifest, actor: Actor) -> Deployed:
         """Make the manifest's version the active one; a new version only if the spec differs.
 
         Raise NotFound for a bundle that was not uploaded, Invalid for a spec that names nothing to run.
@@ -67,21 +78,22 @@ class Lifecycle:
             self._blobs.path(spec.bundle)
         now = self._clock()
         with self._db.write():
+            login = self._admit(actor, manifest.name)
             existing = self._find(manifest.name)
             settings = self._check_access(_merge(existing.settings if existing else Settings(), manifest))
             if existing is None:
-                deployment = deployments.create_deployment(self._db, manifest.name, actor, settings, now, actor)
+                deployment = deployments.create_deployment(self._db, manifest.name, login, settings, now, login)
             else:
-                deployment = deployments.change_settings(self._db, manifest.name, settings, now, actor)
+                deployment = deployments.change_settings(self._db, manifest.name, settings, now, login)
             version = self._same_version(deployment, spec)
             is_new = version is None
             if version is None:
-                version = versions.add_version(self._db, manifest.name, spec, manifest.secrets, now, actor)
+                version = versions.add_version(self._db, manifest.name, spec, manifest.secrets, now, login)
                 self._plugins.admit(deployment, version)
-            versions.activate(self._db, manifest.name, version.number, now, actor)
+            versions.activate(self._db, manifest.name, version.number, now, login)
         return Deployed(self._after(manifest.name), existing is None, is_new)
 
-    def check_fit(self, manifest: Manifest, actor: str) -> Fit:
+    def check_fit(self, manifest: Manifest) -> Fit:
         """Return whether the manifest would fit now, in the place of what it would take over from.
 
         The bundle need not be here: nobody should have to upload gigabytes to learn that there is no room.
@@ -96,69 +108,84 @@ class Lifecycle:
         replaced = existing.active if existing else None
         return self._scheduler.fit(workload, (workload_id(manifest.name, replaced),) if replaced else ())
 
-    def change(self, name: str, values: Mapping[str, object], actor: str) -> DeploymentView:
+    def change(self, name: str, values: Mapping[str, object], actor: Actor) -> DeploymentView:
         """Change settings: count, access, time-outs, limits, ... In effect in every state."""
         with self._db.write():
+            login = self._admit(actor, name)
             deployment = deployments.get_deployment(self._db, name)
             settings = self._check_access(parse_settings(values, deployment.settings))
-            deployments.change_settings(self._db, name, settings, self._clock(), actor)
+            deployments.change_settings(self._db, name, settings, self._clock(), login)
         return self._after(name)
 
-    def give(self, name: str, owner: str, actor: str) -> DeploymentView:
+    def give(self, name: str, owner: str, actor: Actor) -> DeploymentView:
         """Give a deployment to another owner: an account's login, or `team:<name>`. Raise Invalid for none of these."""
         with self._db.write():
+            login = self._admit(actor, name)
             deployments.get_deployment(self._db, name)
             check_owner(self._db, owner)
-            deployments.change_owner(self._db, name, owner, self._clock(), actor)
+            deployments.change_owner(self._db, name, owner, self._clock(), login)
         return self._after(name)
 
-    def start(self, name: str, number: int, actor: str) -> DeploymentView:
+    def start(self, name: str, number: int, actor: Actor) -> DeploymentView:
         """Make a version the active one; nothing happens if it is, but that it wakes if it is idle."""
         with self._db.write():
-            versions.activate(self._db, name, number, self._clock(), actor)
-            idling.wake_deployment(self._db, name, self._clock(), actor)
+            login = self._admit(actor, name)
+            versions.activate(self._db, name, number, self._clock(), login)
+            idling.wake_deployment(self._db, name, self._clock(), login)
         return self._after(name)
 
-    def stop(self, name: str, number: int | None, actor: str) -> DeploymentView:
+    def stop(self, name: str, number: int | None, actor: Actor) -> DeploymentView:
         """Stop a version, or with None whatever the deployment runs."""
         with self._db.write():
+            login = self._admit(actor, name)
             deployment = deployments.get_deployment(self._db, name)
             target = number if number is not None else deployment.active or deployment.incumbent
             if target is not None:
-                versions.deactivate(self._db, name, target, self._clock(), actor)
+                versions.deactivate(self._db, name, target, self._clock(), login)
         return self._after(name)
 
-    def idle(self, name: str, actor: str) -> DeploymentView:
+    def idle(self, name: str, actor: Actor) -> DeploymentView:
         """Let a deployment rest until a request comes; raise Conflict where none could wake it."""
-        idling.idle_deployment(self._db, name, self._clock(), actor)
+        with self._db.write():
+            idling.idle_deployment(self._db, name, self._clock(), self._admit(actor, name))
         return self._after(name)
 
-    def wake(self, name: str, actor: str, text: str = "") -> DeploymentView:
+    def wake(self, name: str, actor: Actor, text: str = "") -> DeploymentView:
         """Have an idle deployment run its replicas again; nothing happens if it is not idle."""
-        idling.wake_deployment(self._db, name, self._clock(), actor, text)
+        with self._db.write():
+            idling.wake_deployment(self._db, name, self._clock(), self._admit(actor, name), text)
         return self._after(name)
 
-    def delete_version(self, name: str, number: int, actor: str) -> None:
+    def delete_version(self, name: str, number: int, actor: Actor) -> None:
         """Delete an inactive version for good, with its logs, figures and, if no other uses it, its bundle."""
         view = self._cluster.view(name).version(number)
         if view is None:
             raise NotFound(f"{name} has no version {number}", "version-not-found")
         self._check_inactive(name, number)
-        versions.delete_version(self._db, name, number, self._clock(), actor)
+        with self._db.write():
+            versions.delete_version(self._db, name, number, self._clock(), self._admit(actor, name))
         self._clean_up(name, [view.version])
         self._after_deletion(name)
 
-    def delete(self, name: str, actor: str) -> None:
+    def delete(self, name: str, actor: Actor) -> None:
         """Delete a deployment without an active version, with everything of it."""
         view = self._cluster.view(name)
         for version in view.versions:
             self._check_inactive(name, version.version.number)
-        deployments.delete_deployment(self._db, name, self._clock(), actor)
+        with self._db.write():
+            deployments.delete_deployment(self._db, name, self._clock(), self._admit(actor, name))
         self._clean_up(name, [version.version for version in view.versions])
         self._forget_metrics(name, None)
         self._after_deletion(name)
 
     # parts
+
+    def _admit(self, actor: Actor, name: str) -> str:
+        """Return the login of who writes to a deployment. Raise Forbidden for a caller who may not, or no more."""
+        if isinstance(actor, str):
+            return actor
+        self._plugins.authorize(actor, Permission.WRITE, name)
+        return actor.login
 
     def _complete(self, manifest: Manifest) -> Spec:
         """Return the spec with fingerprints of its secrets; refuse what cannot be run."""

@@ -31,11 +31,15 @@ def add_event(
         return Event(row.execute(db.peewee), at, kind, deployment, version, replica, text, actor)
 
 
-def list_events(db: Database, deployment: str | None = None, after_id: int = 0, limit: int = 100) -> list[Event]:
-    """Return at most `limit` events with ids above `after_id`, newest first; of all deployments where None."""
+def list_events(
+    db: Database, deployment: str | None = None, after_id: int = 0, limit: int = 100, actor: str | None = None
+) -> list[Event]:
+    """Return at most `limit` events with ids above `after_id`, newest first; of all deployments, by all, where None."""
     query = EventRow.select().where(EventRow.id > after_id)
     if deployment is not None:
         query = query.where(EventRow.deployment == deployment)
+    if actor is not None:
+        query = query.where(EventRow.actor == actor)
     return _load(db, query.order_by(EventRow.id.desc()).limit(limit))
 
 

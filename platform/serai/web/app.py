@@ -9,6 +9,7 @@ from flask import Flask, Response, json, request
 from serai.plugin.identity import Permission
 from serai.reconcile.core import Core
 
+from .attempts import Attempts
 from .auth import admit
 from .blocking import Edge, Limits, Waiting
 from .document import make_document
@@ -16,8 +17,8 @@ from .headers import secure_answers
 from .mount import mount
 from .problems import answer_problems
 from .resources import RESOURCES, all_endpoints
-
 from .span_desk import make_span_intake
+
 _EXTENSION = "serai"
 _PLUGIN_PAGES = "/x/"
 
@@ -36,7 +37,7 @@ def make_app(core: Core, limits: Limits | None = None) -> Flask:
     mount(app, all_endpoints(), core, edge)
     _mount_document(app)
     _mount_plugin_pages(app, core)
-    _mount_pages(app, core)
+    _mount_pages(app, core, edge.attempts)
     return app
 
 
@@ -70,9 +71,9 @@ def _mount_plugin_pages(app: Flask, core: Core) -> None:
             admit(core, Permission.READ, None)
 
 
-def _mount_pages(app: Flask, core: Core) -> None:
+def _mount_pages(app: Flask, core: Core, attempts: Attempts) -> None:
     if importlib.util.find_spec("serai.web.ui") is None:
         return
     from .ui import make_ui
 
-    app.register_blueprint(make_ui(core))
+    app.register_blueprint(make_ui(core, attempts))

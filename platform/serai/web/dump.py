@@ -243,6 +243,7 @@ def dump_account(account: Account) -> JsonObject:
         "role": account.role.value,
         "disabled": account.is_disabled,
         "provider": account.provider,
+        "has_password": account.has_password,
         "created_at": dump_instant(account.created_at),
         "last_sign_in_at": dump_instant(account.last_sign_in_at) if account.last_sign_in_at else None,
     }

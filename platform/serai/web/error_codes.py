@@ -40,6 +40,8 @@ ERROR_CODES: dict[str, str] = {
     "method-not-allowed": "The path does not know the method; `Allow` names those it knows.",
     "not-owner": "The deployment is somebody else's; the sentence names its owner.",
     "csrf": "A call with the session's cookie came without the session's CSRF token.",
+    "wrong-password": "Login and password do not fit, or the account is disabled.",
+    "reset-code": "An address to set a password was used already, is too old, or another one took its place.",
     "login-code": "A one-time sign-in address was used already, or has expired.",
     "sign-in-state": "A browser came back from a sign-in that it had not begun, or not lately.",
     "sign-in-refused": "Whom a plugin asked did not vouch for the person, or not in a way that holds.",

@@ -14,11 +14,12 @@ from .api import (
     metrics,
     plugins,
     routes,
+    sign_in,
     teams,
     telemetry,
     tokens,
-    users,
     traces,
+    users,
     versions,
     whoami,
 )
@@ -38,12 +39,13 @@ RESOURCES: tuple[Resource, ...] = (
     teams.resource,
     capacity.resource,
     plugins.resource,
+    sign_in.resource,
     whoami.resource,
     routes.resource,
     telemetry.resource,
+    traces.resource,
     health.resource,
 )
-    traces.resource,
 
 
 def all_endpoints() -> list[Endpoint]:

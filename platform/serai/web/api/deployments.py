@@ -53,8 +53,8 @@ def put_deployment(call: Call, path: NamePath, query: DeployQuery, body: Mapping
     """
     manifest = _parse(body, path.name)
     if is_set(query.dry_run):
-        return Answer(dump_fit(call.core.lifecycle.check_fit(manifest, call.caller.login)))
-    deployed = call.core.lifecycle.deploy(manifest, call.caller.login)
+        return Answer(dump_fit(call.core.lifecycle.check_fit(manifest)))
+    deployed = call.core.lifecycle.deploy(manifest, call.caller)
     status = 201 if deployed.created_version else 200
     return Answer(dump_deployment(deployed.view, call.core.gateway_url), status)
 
@@ -71,7 +71,7 @@ def _parse(body: Mapping[str, object], name: str) -> Manifest:
 )  # fmt: skip
 def change_deployment(call: Call, path: NamePath, body: Mapping[str, object]) -> Answer:
     """Change settings: what a manifest holds beside its spec. In effect in every state, without a version."""
-    view = call.core.lifecycle.change(path.name, body, call.caller.login)
+    view = call.core.lifecycle.change(path.name, body, call.caller)
     return Answer(dump_deployment(view, call.core.gateway_url))
 
 
@@ -81,14 +81,14 @@ def put_owner(call: Call, path: NamePath, body: OwnerBody) -> Answer:
 
     Keys for all that an owner has follow: the old owner's end, the new owner's open it.
     """
-    view = call.core.lifecycle.give(path.name, body.owner, call.caller.login)
+    view = call.core.lifecycle.give(path.name, body.owner, call.caller)
     return Answer(dump_deployment(view, call.core.gateway_url))
 
 
 @resource.on("POST", f"{_RULE}/stop", Permission.WRITE, {202: DeploymentAnswer}, refuses=(404, 409))
 def stop_deployment(call: Call, path: NamePath) -> Answer:
     """Stop whatever the deployment runs. Nothing happens if it runs nothing."""
-    view = call.core.lifecycle.stop(path.name, None, call.caller.login)
+    view = call.core.lifecycle.stop(path.name, None, call.caller)
     return Answer(dump_deployment(view, call.core.gateway_url), 202)
 
 
@@ -99,19 +99,19 @@ def idle_deployment(call: Call, path: NamePath) -> Answer:
     Refused (409) where a request could not wake it: while it is stopped, scaled to zero, handing over, or has never
     been ready.
     """
-    view = call.core.lifecycle.idle(path.name, call.caller.login)
+    view = call.core.lifecycle.idle(path.name, call.caller)
     return Answer(dump_deployment(view, call.core.gateway_url), 202)
 
 
 @resource.on("POST", f"{_RULE}/wake", Permission.WRITE, {202: DeploymentAnswer}, refuses=(404,))
 def wake_deployment(call: Call, path: NamePath) -> Answer:
     """Have an idle deployment start its replicas. Nothing happens if it is not idle."""
-    view = call.core.lifecycle.wake(path.name, call.caller.login)
+    view = call.core.lifecycle.wake(path.name, call.caller)
     return Answer(dump_deployment(view, call.core.gateway_url), 202)
 
 
 @resource.on("DELETE", _RULE, Permission.WRITE, {204: None}, refuses=(404, 409, 502, 503))
 def delete_deployment(call: Call, path: NamePath) -> Answer:
     """Delete a deployment with all its versions, logs and figures. Refused while a version is active."""
-    call.core.lifecycle.delete(path.name, call.caller.login)
+    call.core.lifecycle.delete(path.name, call.caller)
     return Answer(None, 204)

@@ -39,9 +39,9 @@ def list_deployment_events(call: Call, path: NamePath, query: EventsQuery) -> An
 
 def _answer(call: Call, name: str | None, query: EventsQuery) -> Answer | Response:
     if is_set(query.follow):
-        return make_stream(call, _follow(call, name, _find_start(call, query)))
+        return make_stream(call, _follow(call, name, query.actor, _find_start(call, query)))
     headers = wait_for_change(call, name or "", query)
-    found = events.list_events(call.core.db, name, query.after or 0, query.limit)
+    found = events.list_events(call.core.db, name, query.after or 0, query.limit, query.actor)
     return Answer([dump_event(event) for event in found], headers=headers)
 
 
@@ -53,14 +53,14 @@ def _find_start(call: Call, query: EventsQuery) -> int:
     return events.last_event_id(call.core.db) if query.after is None else query.after
 
 
-def _follow(call: Call, name: str | None, after: int) -> Iterator[Message | None]:
+def _follow(call: Call, name: str | None, actor: str | None, after: int) -> Iterator[Message | None]:
     topic, changes = name or "", call.core.changes
     index = changes.index(topic)
     while True:
         fresh = events.events_after(call.core.db, after)
         for event in fresh:
             after = event.id
-            if name is None or event.deployment == name:
+            if name in {None, event.deployment} and actor in {None, event.actor}:
                 yield Message(dump_event(event), str(event.id), event.kind)
         yield None
         index = changes.wait(topic, index, _TICK_S)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from flask import request
+
 from serai.domain.accounts import Account
 from serai.plugin.identity import Permission
 from serai.store import accounts
 from serai.store.passwords import open_account, set_password
-from serai.web.dump import dump_account
+from serai.web.dump import dump_account, dump_instant
 from serai.web.endpoint import Answer, Call, Resource
+from serai.web.reset_address import make_reset_address
+from serai.web.shapes.sign_in import ResetAnswer, ResetBody
 from serai.web.shapes.users import LoginPath, PasswordBody, UserAnswer, UserBody, UserChangeBody, UsersAnswer
 
 resource = Resource("users", "Accounts of people who sign in, with their roles. For administrators.")
@@ -37,6 +41,17 @@ def put_password(call: Call, path: LoginPath, body: PasswordBody) -> Answer:
     set_password(call.core.db, path.login, body.password, call.core.clock(), call.caller.login)
     call.core.changes.bump("")
     return Answer(None, 204)
+
+
+@resource.on("POST", f"{_RULE}/reset", Permission.ADMIN, {201: ResetAnswer}, refuses=(404, 409), takes=ResetBody)
+def reset_password(call: Call, path: LoginPath, body: ResetBody) -> Answer:
+    """Make an address at which the person sets the account's password, once. It is in this answer and nowhere else.
+
+    An earlier address is void from then on. The password of now goes on until another one is set; that ends the
+    account's sign-ins, and its tokens stay. Made for an account without a password it is its invitation.
+    """
+    reset, url = make_reset_address(call.core, request, path.login, body.expires_in, call.caller.login)
+    return Answer({"login": reset.login, "url": url, "expires_at": dump_instant(reset.expires_at)}, 201)
 
 
 @resource.on("GET", _RULE, Permission.ADMIN, {200: UserAnswer}, refuses=(404,))

@@ -33,7 +33,7 @@ def read_version(call: Call, path: VersionPath, query: WaitQuery) -> Answer:
 @resource.on("POST", f"{_RULE}/start", Permission.WRITE, {202: VersionAnswer}, refuses=(404, 409))
 def start_version(call: Call, path: VersionPath) -> Answer:
     """Make a version the active one; another that runs serves until this one is ready."""
-    call.core.lifecycle.start(path.name, path.number, call.caller.login)
+    call.core.lifecycle.start(path.name, path.number, call.caller)
     return Answer(dump_version(find_version(call.core.cluster, path.name, path.number)), 202)
 
 
@@ -41,12 +41,12 @@ def start_version(call: Call, path: VersionPath) -> Answer:
 def stop_version(call: Call, path: VersionPath) -> Answer:
     """Stop a version; its replicas finish their requests first. Nothing happens if it is not running."""
     find_version(call.core.cluster, path.name, path.number)
-    call.core.lifecycle.stop(path.name, path.number, call.caller.login)
+    call.core.lifecycle.stop(path.name, path.number, call.caller)
     return Answer(dump_version(find_version(call.core.cluster, path.name, path.number)), 202)
 
 
 @resource.on("DELETE", _RULE, Permission.WRITE, {204: None}, refuses=(404, 409, 502, 503))
 def delete_version(call: Call, path: VersionPath) -> Answer:
     """Delete an inactive version for good, with its logs, figures and bundle."""
-    call.core.lifecycle.delete_version(path.name, path.number, call.caller.login)
+    call.core.lifecycle.delete_version(path.name, path.number, call.caller)
     return Answer(None, 204)

@@ -85,6 +85,7 @@ class UserAnswer(AnswerShape):
     role: Role
     disabled: bool
     provider: str = Field(description="The plugin that signs the account in.")
+    has_password: bool = Field(description="Without one, and without a provider, nobody signs in to it yet.")
     created_at: Instant
     last_sign_in_at: Instant | None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from serai.reconcile.core import Core
+from serai.web.attempts import Attempts
 
 from .account import AccountPage
 from .assets import Assets
@@ -20,22 +21,23 @@ from .live import LiveReads
 from .logs import LogPages
 from .metrics import MetricsPage
 from .overview import OverviewPage
+from .resets import ResetPages
 from .settings import SettingsPage
 from .sign_in_ways import SignInWays
 from .signin import SigninPages
 from .steps import Trail
 from .teams import TeamForms
+from .trace import TracePage
 from .users import UsersPage
 from .versions import VersionPages
-from .trace import TracePage
 
 
-def make_ui(core: Core) -> Blueprint:
-    """Return the pages of `core`, to be registered at the root of the server."""
+def make_ui(core: Core, attempts: Attempts) -> Blueprint:
+    """Return the pages of `core`, to be registered at the root of the server; `attempts` counts failed sign-ins."""
     ui = Blueprint("ui", "serai.web", template_folder="templates")
     assets, library, trail = Assets(), ChartLibrary(), Trail()
     Frame(core, assets).register(ui)
-    signing_in, users = SigninPages(core), UsersPage(core)
+    signing_in, users = SigninPages(core, attempts), UsersPage(core)
     for page in (
         assets,
         library,
@@ -53,10 +55,11 @@ def make_ui(core: Core) -> Blueprint:
         KeysPage(core),
         EventsPage(core),
         CapacityPage(core),
-        users,
-        TeamForms(core, users),
         TracePage(core),
-        AccountPage(core),
+        users,
+        ResetPages(core, users),
+        TeamForms(core, users),
+        AccountPage(core, attempts),
     ):
         page.register(ui)
     return ui

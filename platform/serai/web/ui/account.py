@@ -24,9 +24,9 @@ from .viewer import get_viewer
 
 
 class AccountPage:
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, attempts: Attempts) -> None:
         self._core = core
-        self._attempts = Attempts()
+        self._attempts = attempts
 
     def register(self, ui: Blueprint) -> None:
         ui.get("/account", endpoint="account")(self.show)
@@ -64,9 +64,9 @@ class AccountPage:
         caller = get_viewer().identity
         try:
             check_confirmation(self._own_token(id).prefix)
-        except Invalid as error:
+            revoke_token(self._core, caller, id)
+        except (Invalid, Forbidden) as error:
             return self._render(error, f"token-{id}"), status_of(error)
-        revoke_token(self._core, caller, id)
         return see("ui.account", "token-revoked")
 
     def _own_token(self, id: int) -> tokens.Token:
@@ -78,7 +78,7 @@ class AccountPage:
 
     def _list_tokens(self) -> list[tokens.Token]:
         own = tokens.list_tokens(self._core.db, get_viewer().login)
-        return [token for token in own if token.kind is tokens.TokenKind.PERSONAL]
+        return [token for token in own if token.kind is not tokens.TokenKind.SESSION]
 
     def _change_password(self) -> None:
         """Raise a SeraiError that says why the password stays as it is."""

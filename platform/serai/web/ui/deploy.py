@@ -12,7 +12,6 @@ from serai.domain.errors import Conflict, Invalid, NotFound, NotSupported
 from serai.domain.manifest import ASK, Manifest
 from serai.domain.names import check_name
 from serai.domain.observation import Fit
-from serai.plugin import Permission
 from serai.reconcile.core import Core
 
 from .forms import see
@@ -90,9 +89,7 @@ class DeployPages:
             return self._render(heading, draft, error=error), 422
 
     def _start(self, manifest: Manifest) -> Response:
-        # The name comes from the form here, so the frame could not ask for it.
-        self._core.plugins.authorize(get_viewer().identity, Permission.WRITE, manifest.name)
-        deployed = self._core.lifecycle.deploy(manifest, actor=get_viewer().login)
+        deployed = self._core.lifecycle.deploy(manifest, actor=get_viewer().identity)
         note = "deployed" if deployed.created_version else "unchanged"
         number = deployed.view.deployment.active
         if number is None:
@@ -100,7 +97,7 @@ class DeployPages:
         return see("ui.version", note, name=manifest.name, number=number)
 
     def _check(self, manifest: Manifest) -> Fit:
-        return self._core.lifecycle.check_fit(manifest, actor=get_viewer().login)
+        return self._core.lifecycle.check_fit(manifest)
 
     def _read(self, heading: Heading | None, draft: Draft) -> Manifest:
         more: dict[str, object] = {"name": check_name(draft.name)}

@@ -1,4 +1,4 @@
-"""`/events`: what happened to all deployments, newest first, page by page."""
+"""`/events`: what happened, and who did it, newest first, page by page."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ class EventsPage:
         index = self._core.changes.index()
         deployment = flask.request.args.get("deployment") or None
         count = min(MOST, max(1, flask.request.args.get("count", PAGE, type=int)))
-        lines = events.list_events(self._core.db, deployment, limit=count)
+        actor = flask.request.args.get("actor", "").strip() or None
+        lines = events.list_events(self._core.db, deployment, limit=count, actor=actor)
         names = self._core.cluster.names()
         return flask.render_template(
             "serai/events.html",
             events=lines,
             index=index,
             deployment=deployment,
+            actor=actor,
             names=names,
             count=count,
             most=MOST,

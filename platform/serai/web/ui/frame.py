@@ -26,9 +26,22 @@ from .viewer import find_viewer, may
 
 log = logging.getLogger(__name__)
 
-OPEN_ENDPOINTS = frozenset({"ui.asset", "ui.chart_library", "ui.login", "ui.sign_in", "ui.leave", "ui.come_back"})
-# Who may only look changes the own password too, which takes the one of now.
-READING_POSTS = frozenset({"ui.send_test", "ui.stop_test", "ui.sign_out", "ui.change_password"})
+OPEN_ENDPOINTS = frozenset(
+    {
+        "ui.asset",
+        "ui.chart_library",
+        "ui.login",
+        "ui.sign_in",
+        "ui.leave",
+        "ui.come_back",
+        "ui.new_password",
+        "ui.set_new_password",
+    }
+)
+# Who may only look has a password and tokens, too.
+READING_POSTS = frozenset(
+    {"ui.send_test", "ui.stop_test", "ui.sign_out", "ui.change_password", "ui.create_token", "ui.revoke_token"}
+)
 # Pages run their own modules and nothing else; answers of models are shown as text, or as images from memory.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src blob:;"

@@ -45,17 +45,17 @@ class OverviewPage:
 
     def scale(self, name: str) -> Response:
         count = read_whole_number("replicas")
-        self._core.lifecycle.change(name, {"replicas": count}, actor=get_viewer().login)
+        self._core.lifecycle.change(name, {"replicas": count}, actor=get_viewer().identity)
         return see("ui.overview", "scaled", name=name)
 
     def idle(self, name: str) -> Response:
-        self._core.lifecycle.idle(name, actor=get_viewer().login)
+        self._core.lifecycle.idle(name, actor=get_viewer().identity)
         return see("ui.overview", "idled", name=name)
 
     def wake(self, name: str) -> Response:
-        self._core.lifecycle.wake(name, actor=get_viewer().login)
+        self._core.lifecycle.wake(name, actor=get_viewer().identity)
         return see("ui.overview", "woken", name=name)
 
     def stop(self, name: str) -> Response:
-        self._core.lifecycle.stop(name, None, actor=get_viewer().login)
+        self._core.lifecycle.stop(name, None, actor=get_viewer().identity)
         return see("ui.overview", "stopped", name=name)

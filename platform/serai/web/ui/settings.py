@@ -47,14 +47,14 @@ class SettingsPage:
     def save(self, name: str) -> Response | tuple[str, int]:
         """Change what the sent form holds; each form of the page is a part of the settings."""
         try:
-            self._core.lifecycle.change(name, read_values(flask.request.form), actor=get_viewer().login)
+            self._core.lifecycle.change(name, read_values(flask.request.form), actor=get_viewer().identity)
         except Invalid as error:
             return self._render(load_heading(self._core, name, "settings"), error), 422
         return see("ui.settings", "saved", name=name)
 
     def delete(self, name: str) -> Response:
         check_confirmation(name)
-        self._core.lifecycle.delete(name, actor=get_viewer().login)
+        self._core.lifecycle.delete(name, actor=get_viewer().identity)
         return see("ui.deployments", "deleted")
 
     def _render(self, heading: Heading, error: Invalid | None) -> str:

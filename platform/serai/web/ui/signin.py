@@ -8,16 +8,13 @@ import flask
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
-from serai.domain.accounts import MAX_LOGIN
 from serai.domain.errors import Conflict, NotFound, SeraiError, TooManyTries, Unauthenticated
 from serai.plugin import Credentials, Identity
 from serai.reconcile.core import Core
 from serai.reconcile.vouched import permissions_of
 from serai.store import tokens
-from serai.store.accounts import note_sign_in
-from serai.store.events import add_event
-from serai.store.passwords import find_by_password
 from serai.web.attempts import Attempts
+from serai.web.password_sign_in import read_login, sign_in
 from serai.web.problems import status_of
 from serai.web.session import COOKIE, LIFETIME, Session, dump_session
 
@@ -30,10 +27,10 @@ SESSION_NAME = "browser session"
 class SigninPages:
     """`/login` and `/logout`."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, attempts: Attempts) -> None:
         self._core = core
         self._codes = LoginCodes(core.secret_key, core.started_at)
-        self._attempts = Attempts()
+        self._attempts = attempts
 
     def register(self, ui: Blueprint) -> None:
         ui.get("/login", endpoint="login")(self.show)
@@ -73,22 +70,12 @@ class SigninPages:
 
     def _take_password(self) -> Response | tuple[str, int]:
         """Sign in an account, or say no more than that the two do not fit."""
-        now, client = self._core.clock(), flask.request.remote_addr or ""
-        login = flask.request.form["login"].strip().lower()[:MAX_LOGIN]
+        form, client = flask.request.form, flask.request.remote_addr or ""
         try:
-            self._attempts.check(login, client, now)
-        except TooManyTries as error:
-            return show_form(error, login)
-        account = find_by_password(self._core.db, login, flask.request.form.get("password", ""))
-        if account is None:
-            if self._attempts.note_failure(login, client, now):
-                text = f"as {login} from {client}: further ones are refused for a while"
-                add_event(self._core.db, now, "sign-in.refused", "", text=text, actor=login)
-                self._core.changes.bump("")
-            return show_form(Unauthenticated("Login and password do not fit, or the account is disabled."), login)
-        self._attempts.forget(login, client)
-        note_sign_in(self._core.db, login, now)
-        return self.open_session(Identity(login, permissions_of(account.role)), 0)
+            account = sign_in(self._core, self._attempts, form["login"], form.get("password", ""), client)
+        except (TooManyTries, Unauthenticated) as error:
+            return show_form(error, read_login(form["login"]))
+        return self.open_session(Identity(account.login, permissions_of(account.role)), 0)
 
     def _take_code(self, code: str) -> Response | tuple[str, int]:
         try:

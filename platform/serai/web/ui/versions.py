@@ -64,16 +64,16 @@ class VersionPages:
         )
 
     def start(self, name: str, number: int) -> Response:
-        self._core.lifecycle.start(name, number, actor=get_viewer().login)
+        self._core.lifecycle.start(name, number, actor=get_viewer().identity)
         return see("ui.version", "started", name=name, number=number)
 
     def stop(self, name: str, number: int) -> Response:
-        self._core.lifecycle.stop(name, number, actor=get_viewer().login)
+        self._core.lifecycle.stop(name, number, actor=get_viewer().identity)
         return see("ui.version", "stopped", name=name, number=number)
 
     def delete(self, name: str, number: int) -> Response:
         check_confirmation(f"{name}:{number}")
-        self._core.lifecycle.delete_version(name, number, actor=get_viewer().login)
+        self._core.lifecycle.delete_version(name, number, actor=get_viewer().identity)
         return see("ui.versions", "version-deleted", name=name)
 
 
