@@ -33,6 +33,7 @@ from serai.plugin import (
 from serai.plugin.facade import Plugins
 from serai.plugin.registry import load_plugins
 from serai.plugin.testing.fakes import FakeScheduler, FakeSink
+from tests.plugin.memory_logs import MemoryLogStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DEPLOYMENT = Deployment("digits", "ann", Settings(), NOW, NOW)
@@ -65,6 +66,10 @@ class Registers:
 
     @hookimpl
     def serai_register_sink(self, context: PluginContext) -> object:
+        return self._give()
+
+    @hookimpl
+    def serai_register_log_store(self, context: PluginContext) -> object:
         return self._give()
 
     @hookimpl
@@ -148,6 +153,7 @@ class Listens:
 REGISTRATIONS = {
     "serai_register_scheduler": lambda plugins: plugins.make_schedulers(context_for),
     "serai_register_sink": lambda plugins: plugins.make_sinks(context_for),
+    "serai_register_log_store": lambda plugins: plugins.make_log_store(context_for),
     "serai_register_key_store": lambda plugins: plugins.make_key_store(context_for),
     "serai_register_exposition": lambda plugins: plugins.make_exposition(context_for),
     "serai_register_sign_in": lambda plugins: plugins.make_sign_ins(context_for),
@@ -169,6 +175,15 @@ def test_serai_register_sink_is_closed_with_the_plugins() -> None:
     assert plugins.make_sinks(context_for) == {"one": sink}
     plugins.close()
     assert sink.closed
+
+
+def test_serai_register_log_store_takes_the_first_and_closes_all() -> None:
+    first, second = MemoryLogStore(), MemoryLogStore()
+    plugins = load(none=Registers(None), one=Registers(first), two=Registers(second))
+    assert plugins.make_log_store(context_for) is first
+    plugins.close()
+    assert first.is_closed and second.is_closed
+    assert load(none=Registers(None)).make_log_store(context_for) is None
 
 
 class NoKeys(KeyStore):

@@ -42,7 +42,7 @@ from serai.telemetry.intake import Intake
 from serai.web.token_plugin import TokenAuthentication
 
 from .files import load_or_make, make_private_folder
-from .logs import make_logs
+from .logs import make_log_store, make_logs
 
 
 def utc_now() -> datetime:
@@ -115,7 +115,8 @@ def compose(
     loop = ReconcileLoop(reconciler, drains, configuration.tick)
     sinks = plugins.make_sinks(make_context)
     intake = Intake(metrics, sinks)
-    logs = make_logs(configuration, data_dir, db, cluster, scheduler, intake.take_lines)
+    log_store = make_log_store(plugins, make_context, configuration, data_dir / "logs")
+    logs = make_logs(db, cluster, scheduler, log_store, intake.take_lines)
     nudge, forget = _make_nudge(announcer, loop), partial(_forget, metrics, logs.forget)
     lifecycle = Lifecycle(db, blobs, plugins, scheduler, cluster, nudge, forget, clock)
     core = Core(
@@ -138,8 +139,8 @@ def compose(
         take_spans=intake.take_spans,
         sink_states=intake.feed.states,
         gateway_url=gateway_url,
-        server_url=server_url,
         trace_url=configuration.trace_url,
+        server_url=server_url,
         data_dir=data_dir,
         secret_key=_secret_key(data_dir),
         clock=clock,

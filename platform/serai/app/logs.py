@@ -9,6 +9,8 @@ from pathlib import Path
 
 from serai.config import Configuration
 from serai.domain.names import workload_id
+from serai.plugin.facade import ContextFor, Plugins
+from serai.plugin.log_store import LogStore
 from serai.plugin.scheduler import Scheduler
 from serai.reconcile.cluster import Cluster
 from serai.reconcile.log_book import LogBook
@@ -27,13 +29,16 @@ class LogParts:
     forget: Callable[[str, int | None], None]
 
 
-def make_logs(
-    configuration: Configuration, data_dir: Path, db: Database, cluster: Cluster, scheduler: Scheduler, tell: Tell
-) -> LogParts:
-    limits = LogLimits(
-        timedelta(seconds=configuration.keep_logs), configuration.max_replica_logs, configuration.max_logs
-    )
-    store = FileLogStore(data_dir / "logs", limits)
+def make_log_store(plugins: Plugins, context_for: ContextFor, configuration: Configuration, folder: Path) -> LogStore:
+    """Return what keeps lines: a plugin's store, else files in `folder`."""
+    store = plugins.make_log_store(context_for)
+    if store is not None:
+        return store
+    keep = timedelta(seconds=configuration.keep_logs)
+    return FileLogStore(folder, LogLimits(keep, configuration.max_replica_logs, configuration.max_logs))
+
+
+def make_logs(db: Database, cluster: Cluster, scheduler: Scheduler, store: LogStore, tell: Tell) -> LogParts:
     intake = LogIntake(scheduler, store, cluster.has_version, tell)
 
     def forget(name: str, number: int | None) -> None:

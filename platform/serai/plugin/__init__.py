@@ -6,6 +6,7 @@ from .exposition import Exposition, VersionFacts
 from .hookspecs import hookimpl
 from .identity import Credentials, Identity, Permission
 from .key_store import KeyStore
+from .log_store import KeptLog, LogKey, LogReading, LogStore
 from .scheduler import Scheduler
 from .sign_in import Departure, Person, SignIn
 from .sink import Busy, Rejected, Sink
@@ -17,7 +18,11 @@ __all__ = [
     "DeploymentChange",
     "Exposition",
     "Identity",
+    "KeptLog",
     "KeyStore",
+    "LogKey",
+    "LogReading",
+    "LogStore",
     "Permission",
     "Person",
     "PluginContext",

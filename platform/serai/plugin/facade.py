@@ -21,6 +21,7 @@ from .faults import Faults
 from .identity import Credentials, Identity, Permission
 from .implementations import HOOKS, Implementation
 from .key_store import KeyStore
+from .log_store import LogStore
 from .scheduler import Scheduler
 from .sign_in import SignIn
 from .sink import Sink
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ContextFor = Callable[[str], PluginContext]
-T = TypeVar("T", Scheduler, Sink, KeyStore, Exposition, SignIn)
+T = TypeVar("T", Scheduler, Sink, LogStore, KeyStore, Exposition, SignIn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Plugins:
         self._versions = dict(versions)
         self._implementations = implementations
         self._faults = Faults()
-        self._made: list[Scheduler | Sink | KeyStore | Exposition | SignIn] = []
+        self._made: list[Scheduler | Sink | LogStore | KeyStore | Exposition | SignIn] = []
 
     # registration
 
@@ -67,6 +68,11 @@ class Plugins:
     def make_sinks(self, context_for: ContextFor) -> dict[str, Sink]:
         """Return a sink of each plugin that has one, by the plugin's name; `close` closes them."""
         return self._make("serai_register_sink", Sink, context_for)  # type: ignore[type-abstract]
+
+    def make_log_store(self, context_for: ContextFor) -> LogStore | None:
+        """Return the log store of the first plugin that has one, None where none has; `close` closes it."""
+        stores = self._make("serai_register_log_store", LogStore, context_for)  # type: ignore[type-abstract]
+        return next(iter(stores.values()), None)
 
     def make_key_store(self, context_for: ContextFor) -> KeyStore | None:
         """Return the key store of the first plugin that has one, None where none has; `close` closes it."""

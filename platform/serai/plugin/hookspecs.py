@@ -21,6 +21,7 @@ from .context import PluginContext
 from .exposition import Exposition
 from .identity import Credentials, Identity, Permission
 from .key_store import KeyStore
+from .log_store import LogStore
 from .scheduler import Scheduler
 from .sign_in import SignIn
 from .sink import Sink
@@ -48,6 +49,17 @@ def serai_register_sink(context: PluginContext) -> Sink | None:
 
     :param context: where the plugin keeps data, and its settings.
     :returns: a sink, or None for none.
+    """
+
+
+@hookspec
+def serai_register_log_store(context: PluginContext) -> LogStore | None:
+    """Return what keeps lines of replicas, in place of files below `logs`. Registration; the first plugin's is used.
+
+    Lines that another store keeps are not moved: they are collected again as far as the scheduler still has them.
+
+    :param context: where the plugin keeps data, and its settings.
+    :returns: a log store, or None for none.
     """
 
 

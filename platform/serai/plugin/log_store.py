@@ -41,7 +41,13 @@ class LogStore(ABC):
     """Keeps the lines of replicas in the order in which they are appended.
 
     For a replica `append` has one caller at a time, and only one server appends; everything else is called from any
-    thread. What cannot be stored raises OSError and leaves nothing of the batch.
+    thread. What cannot be stored raises OSError and leaves nothing of the batch: collecting pauses for some seconds and
+    goes on behind `cursor`. `serai.plugin.testing.log_stores` has the contract as tests.
+
+        class Mine(LogStore):
+            def append(self, key, lines): self.table.insert(key, lines, cursor=lines[-1].cursor)  # one transaction
+            def cursor(self, key): return self.table.last_cursor(key)
+            def read(self, key, wanted, after=None): return MyReading(self.table.rows(key, behind=after), wanted)
     """
 
     @abstractmethod
@@ -60,7 +66,9 @@ class LogStore(ABC):
     def read(self, key: LogKey, wanted: LogFilter, after: str | None = None) -> LogReading:
         """Return the kept lines that are wanted, behind a cursor of this store.
 
-        Where the cursor's lines are no longer kept the oldest that are follow. Raise Invalid for what is no cursor.
+        What is appended between this call and the first line that is asked for is among them: readers have a cursor
+        refused before they collect. Where the cursor's lines are no longer kept the oldest that are follow. Raise
+        Invalid for what is no cursor.
         """
 
     def find_last(self, key: LogKey, wanted: LogFilter, count: int) -> str | None:
