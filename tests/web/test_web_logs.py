@@ -154,6 +154,25 @@ def test_until_and_past_replicas(two: Installation) -> None:
     assert len(two.scheduler.calls) == asked  # it is known to be gone
 
 
+def test_replicas_that_there_is_a_log_of(two: Installation) -> None:
+    """Live ones, and those that neither the scheduler nor a reader has seen for long."""
+    path = f"{PATH}/replicas"
+    before = two.caller("reader").get(path).json["replicas"]
+    assert [(one["presence"], one["size"], one["last_at"]) for one in before] == [("live", None, None)] * 2
+    two.caller().get(PATH)  # which collects
+    collected = two.caller().get(path).json["replicas"]
+    assert all(one["size"] > 0 and one["last_at"].endswith("Z") for one in collected)
+    two.scheduler.lose("m-v1")
+    two.tick(4)
+    after = two.caller().get(path).json["replicas"]
+    gone = {one["replica"] for one in after if one["presence"] == "gone"}
+    assert gone == {one["replica"] for one in before}
+    assert [one["presence"] for one in after] == ["live"] * (len(after) - 2) + ["gone"] * 2
+    for replica in gone:
+        assert texts(two.caller().get(f"{PATH}?replica={replica}"))
+    assert two.caller().get("/deployments/m/versions/9/logs/replicas").status_code == 404
+
+
 def test_logs_are_gone_with_their_version(two: Installation) -> None:
     assert texts(two.caller().get(PATH))
     two.caller().post("/deployments/m/stop")

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from serai.domain.quantity import format_bytes
+
 from .session import Session, connected
 from .target import Target, pick_version, target_argument
-from .words import clean, read_instant
+from .words import clean, format_local, read_instant
 
 STREAM_COLOURS = {"stderr": "yellow", "system": "cyan"}
 
@@ -22,9 +24,12 @@ STREAM_COLOURS = {"stderr": "yellow", "system": "cyan"}
 @click.option("--grep", metavar="TEXT", help="Only lines that contain TEXT, in capitals or not.")
 @click.option("--tail", type=click.IntRange(0, 10_000), metavar="N", help="Only the last N lines.")
 @click.option("--stream", type=click.Choice(["stdout", "stderr", "system"]), help="Only this stream.")
+@click.option(
+    "--list", "is_list", is_flag=True, help="List the replicas whose logs are kept, those that are gone, too."
+)
 @click.option("--timestamps", "-t", is_flag=True, help="Begin each line with its time.")
 @connected
-def logs(session: Session, /, target: Target, follow: bool, timestamps: bool, **wanted: Any) -> None:
+def logs(session: Session, /, target: Target, follow: bool, timestamps: bool, is_list: bool, **wanted: Any) -> None:
     """Print the log of a version, or follow it.
 
     Without VERSION it is the one that runs, without REPLICA the logs of all replicas are merged."""
@@ -32,6 +37,9 @@ def logs(session: Session, /, target: Target, follow: bool, timestamps: bool, **
     from serai.client.logs import follow_logs
 
     number = target.version or pick_version(session.client.get_deployment(target.name), target)
+    if is_list:
+        _show_replicas(session, target.name, number)
+        return
     query = LogQuery(replica=target.replica, **wanted)
     lines: Iterable[Any]
     if follow:
@@ -44,6 +52,25 @@ def logs(session: Session, /, target: Target, follow: bool, timestamps: bool, **
             session.out.record(line)
         else:
             session.out.say(_format(line, names, timestamps))
+
+
+def _show_replicas(session: Session, name: str, number: int) -> None:
+    found = session.client.list_replica_logs(name, number)
+    if session.out.as_json:
+        session.out.document(found)
+    elif not found:
+        session.out.say(f"Nothing is kept of {name} v{number}: none of its replicas wrote a line.")
+    else:
+        rows = [
+            (
+                one["replica"],
+                one["presence"],
+                "-" if one["size"] is None else format_bytes(one["size"]),
+                "-" if one["last_at"] is None else format_local(one["last_at"]),
+            )
+            for one in found
+        ]
+        session.out.table(("REPLICA", "IS", "KEPT", "LAST LINE"), rows, right=("KEPT",))
 
 
 class _Names:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from serai.domain.errors import NotFound, NotSupported, SchedulerError, SeraiError
 from serai.domain.log_filter import LogFilter
@@ -15,6 +17,23 @@ from serai.store.database import Database
 from .cluster import Cluster
 from .log_intake import LogIntake
 from .views import Freshness, VersionView
+
+
+class Presence(StrEnum):
+    """Whether a replica runs, has ended and is still known to the scheduler, or is gone but for its log."""
+
+    LIVE = "live"
+    ENDED = "ended"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaLog:
+    """A replica that a log can be read of; `kept` is None while nothing was collected."""
+
+    replica: str
+    presence: Presence
+    kept: KeptLog | None
 
 
 class LogBook:
@@ -53,6 +72,15 @@ class LogBook:
         """Return the replicas that the scheduler no longer shows and whose logs are kept, the latest first."""
         shown = {replica.id for replica in view.replicas}
         return [kept for kept in self._store.list_logs(view.version.workload) if kept.replica not in shown]
+
+    def list_replicas(self, view: VersionView) -> list[ReplicaLog]:
+        """Return all replicas of a version that there is a log of: live, ended, then those that are gone."""
+        kept = {log.replica: log for log in self._store.list_logs(view.version.workload)}
+        shown = [
+            ReplicaLog(replica.id, Presence.LIVE if replica.live else Presence.ENDED, kept.pop(replica.id, None))
+            for replica in view.replicas
+        ]
+        return shown + [ReplicaLog(log.replica, Presence.GONE, log) for log in kept.values()]
 
     def prune(self, now: datetime) -> None:
         """Remove what is beyond the limits, and what belongs to no version."""

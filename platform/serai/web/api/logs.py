@@ -7,19 +7,35 @@ from collections.abc import Iterator
 from flask import Response
 
 from serai.domain.log_filter import LogFilter
+from serai.domain.spec_text import JsonObject
 from serai.plugin.identity import Permission
-from serai.web.dump import dump_line
+from serai.reconcile.log_book import ReplicaLog
+from serai.web.dump import dump_instant, dump_line
 from serai.web.endpoint import Answer, Call, Media, Resource
 from serai.web.instants import parse_when
 from serai.web.log_feed import LogFeed, PlacedLine, find_version, take_lines
 from serai.web.log_position import decode_position
 from serai.web.reading import is_set
 from serai.web.shapes.answers import LogsAnswer
+from serai.web.shapes.logs import ReplicaLogsAnswer
 from serai.web.shapes.queries import LogsQuery, VersionPath
 from serai.web.sse import END, Message, last_event_id, make_stream
 
 resource = Resource("logs", "What replicas wrote, also those that have ended.")
 _PAUSE_S = 0.25
+
+
+@resource.on(
+    "GET", "/deployments/<name>/versions/<int:number>/logs/replicas", Permission.READ, {200: ReplicaLogsAnswer},
+    refuses=(404,),
+)  # fmt: skip
+def list_replica_logs(call: Call, path: VersionPath) -> Answer:
+    """List the replicas of a version that there is a log of: live ones, those that have ended, and those long gone.
+
+    Give one as `replica` to read its log alone.
+    """
+    view = find_version(call.core.cluster, path.name, path.number)
+    return Answer({"replicas": [_dump_replica_log(log) for log in call.core.logs.list_replicas(view)]})
 
 
 @resource.on(
@@ -40,6 +56,16 @@ def read_logs(call: Call, path: VersionPath, query: LogsQuery) -> Answer | Respo
     lines = take_lines(feed.read(query.tail), query.limit, query.tail)
     dumped = [dump_line(placed.line, placed.position) for placed in lines]
     return Answer({"lines": dumped, "next": _next(feed, lines, query)})
+
+
+def _dump_replica_log(log: ReplicaLog) -> JsonObject:
+    kept = log.kept
+    return {
+        "replica": log.replica,
+        "presence": log.presence.value,
+        "size": kept.size_bytes if kept else None,
+        "last_at": dump_instant(kept.last_at) if kept else None,
+    }
 
 
 def _make_feed(call: Call, path: VersionPath, query: LogsQuery, after: str | None) -> LogFeed:
