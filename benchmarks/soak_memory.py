@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-# Caches and pools fill up first.
-_WARM_S = 60.0
+# Caches and pools fill up first; HAProxy's ring of records, 32 MiB, within minutes of a load.
+_WARM_S, _LONG_WARM_S, _LONG_LIFE_S = 60.0, 300.0, 900.0
 _MIB = 2**20
 
 
@@ -59,7 +59,8 @@ def find_role(process: psutil.Process, folder: str) -> str:
 def sum_up(samples: list[Sample]) -> list[dict[str, object]]:
     """Return a row for each role: medians of the first and the last quarter of the time, and the growth in a life.
 
-    Growth is the slope within the lives of processes, each from its own beginning, without its first minute.
+    Growth is the slope within the lives of processes, each from its own beginning, without its first minute, or five
+    minutes where one of the role lived for long.
     """
     rows = []
     by_role: defaultdict[str, list[Sample]] = defaultdict(list)
@@ -68,8 +69,9 @@ def sum_up(samples: list[Sample]) -> list[dict[str, object]]:
     begin, end = min(s.at_s for s in samples), max(s.at_s for s in samples)
     quarter_s = (end - begin) / 4
     for role, own in sorted(by_role.items()):
-        warm = [s for s in own if s.age_s > _WARM_S] or own
-        first = [s.resident_bytes for s in warm if s.at_s <= begin + max(quarter_s, _WARM_S + 30)]
+        warm_s = _LONG_WARM_S if max(s.age_s for s in own) > _LONG_LIFE_S else _WARM_S
+        warm = [s for s in own if s.age_s > warm_s] or own
+        first = [s.resident_bytes for s in warm if s.at_s <= begin + max(quarter_s, warm_s + 60)]
         last = [s.resident_bytes for s in warm if s.at_s >= end - quarter_s]
         rows.append(
             {
