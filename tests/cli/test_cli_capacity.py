@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from serai.cli.capacity import describe_gpus
+from serai.cli.capacity import describe_gpus, describe_tenants
 from serai.cli.fit import finish_fit
 from serai.cli.output import Output
 
@@ -40,6 +40,22 @@ def gpu(id: str, state: str, taken_by: str = "", problem: str = "", model: str =
 )
 def test_a_line_a_model_says_who_has_what(gpus: list[dict[str, Any]], lines: list[str]) -> None:
     assert list(describe_gpus(gpus)) == lines
+
+
+def tenant(replicas: int, cpu: float | str | None = None, memory: int | None = None) -> dict[str, Any]:
+    return {"deployment": "digits", "version": 2, "replicas": replicas, "cpu": cpu, "memory": memory}
+
+
+@pytest.mark.parametrize(
+    ("tenants", "lines"),
+    [
+        ([], []),
+        ([tenant(3, 2.0, GIB), tenant(1, 1.0)], ["3 digits v2: 2 cores, 1 GiB each", "1 digits v2: 1 core"]),
+        ([tenant(1, "1500MHz", 64 * GIB), tenant(2)], ["1 digits v2: 1500MHz, 64 GiB", "2 digits v2"]),
+    ],
+)
+def test_a_line_a_version_says_who_takes_what(tenants: list[dict[str, Any]], lines: list[str]) -> None:
+    assert list(describe_tenants(tenants)) == lines
 
 
 REASON = {

@@ -82,3 +82,19 @@ def test_the_form_says_whether_it_fits(closed: Stage, client: FlaskClient, fit: 
     assert said in words_of(answer.text)
     assert isinstance(closed.scheduler, FakeScheduler)
     assert not closed.scheduler.observe(), "checking starts nothing"
+
+
+def test_each_machine_says_who_has_it_and_how_much_they_use(closed: Stage, client: FlaskClient) -> None:
+    closed.deploy("digits", replicas=2, resources={"cpu": 2, "memory": "1GiB"})
+    closed.deploy("bare", replicas=1)
+    closed.scheduler.gpus["chat-llm-v1"] = 1
+    closed.deploy("chat-llm", replicas=1, resources={"cpu": "1500MHz", "memory": "64GiB", "gpu": {"count": 1}})
+    closed.tick()
+    words = words_of(client.get("/capacity").text)
+    assert "Taken by Replicas CPU each Memory each Used together" in words
+    assert "digits v1 2 2 cores 1 GiB 1.71 cores, 5.7 GiB" in words
+    assert "bare v1 1 – – 0.98 cores, 2.1 GiB" in words
+    assert "chat-llm v1 1 1,500 MHz 64 GiB" in words
+    assert "No replica of ours runs here. Others hold 4 cores and 12 GiB." in words  # gpu-02
+    assert "Others hold 237 GiB." in words  # gpu-01: 301 promised, 64 of them to chat-llm; its cores are not known
+    assert 'href="/d/digits/versions/1"' in client.get("/capacity").text

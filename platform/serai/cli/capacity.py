@@ -1,4 +1,4 @@
-"""`serai capacity`: GPUs by model, then the machines with what is promised and who has which GPU."""
+"""`serai capacity`: GPUs by model, then the machines with what is promised to whom and who has which GPU."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _figure(count: int) -> str:
 def _show_nodes(session: Session, nodes: Sequence[Mapping[str, Any]]) -> None:
     """Print a line for each node, and one below for each GPU of which there is more to say than its number."""
     pools = {node["pool"] for node in nodes}
-    columns = ["NODE", "POOL", "STATUS", "CORES TAKEN", "MEMORY TAKEN", "GPUS"]
+    columns = ["NODE", "POOL", "STATUS", "CORES TAKEN", "MEMORY TAKEN", "TAKEN BY", "GPUS"]
     shown = [name for name in columns if name != "POOL" or pools != {""}]
     rows = [[_cell(name, node) for name in shown] for node in nodes]
     session.out.table(shown, rows)
@@ -63,7 +63,20 @@ def _cell(column: str, node: Mapping[str, Any]) -> str:
         return f"{node['cores_taken']:g}/{node['cores']:g}"
     if column == "MEMORY TAKEN":
         return f"{format_bytes(node['memory_taken'])} of {format_bytes(node['memory'])}"
+    if column == "TAKEN BY":
+        return "\n".join(describe_tenants(node["tenants"])) or "-"
     return "\n".join(describe_gpus(node["gpus"])) or "-"
+
+
+def describe_tenants(tenants: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each version with replicas on a node: `3 digits v2: 2 cores, 1 GiB each`."""
+    for one in tenants:
+        cpu = one["cpu"]
+        share = cpu if isinstance(cpu, str) else f"{cpu:g} {'core' if cpu == 1 else 'cores'}" if cpu else ""
+        promised = [part for part in (share, format_bytes(one["memory"]) if one["memory"] else "") if part]
+        each = " each" if one["replicas"] > 1 else ""
+        words = f": {', '.join(promised)}{each}" if promised else ""
+        yield f"{one['replicas']} {clean(one['deployment'])} v{one['version']}{words}"
 
 
 def describe_gpus(gpus: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from .deployment import Scaling, Settings, Timeouts
 from .manifest import parse_manifest
+from .quantity import Cpu
 from .spec import CheckKind, Gpu, Health, Mount, Placement, Resources, Spec
 from .traffic_text import dump_cors, dump_limits
 
@@ -91,10 +92,14 @@ def dump_timeouts(timeouts: Timeouts) -> JsonObject:
     }
 
 
+def dump_cpu(cpu: Cpu) -> float | str | None:
+    """Return a share of processors as a manifest has it: `2.0` cores, or `1500MHz`."""
+    return cpu.cores if cpu.mhz is None else f"{cpu.mhz}MHz"
+
+
 def _dump_resources(resources: Resources) -> JsonObject:
-    cpu = resources.cpu
     return {
-        "cpu": None if cpu is None else (cpu.cores if cpu.mhz is None else f"{cpu.mhz}MHz"),
+        "cpu": None if resources.cpu is None else dump_cpu(resources.cpu),
         "memory": resources.memory_bytes,
         "gpu": _dump_gpu(resources.gpu) if resources.gpu else None,
         **_only_set({"memory_max": resources.memory_max_bytes, "disk": resources.disk_bytes}),

@@ -11,12 +11,13 @@ from serai.domain.deployment import Deployment, Event, Progress, Version
 from serai.domain.keys import Key, KeySecret
 from serai.domain.observation import Fit, GpuUnit, LogLine, NodeCapacity, Replica
 from serai.domain.reasons import Reason
-from serai.domain.spec_text import JsonObject, dump_scaling, dump_spec, dump_timeouts
+from serai.domain.spec_text import JsonObject, dump_cpu, dump_scaling, dump_spec, dump_timeouts
 from serai.domain.status import State
 from serai.domain.traffic_text import dump_cors, dump_limits
 from serai.plugin.facade import PluginInfo
 from serai.plugin.identity import Identity, Permission
 from serai.plugin.sink import SinkState
+from serai.reconcile.tenants import Tenant, Tenants
 from serai.reconcile.views import DeploymentView, VersionView
 from serai.store.tokens import Token
 
@@ -150,8 +151,11 @@ def dump_line(line: LogLine, cursor: str) -> JsonObject:
     }
 
 
-def dump_capacity(nodes: Sequence[NodeCapacity]) -> JsonObject:
-    return {"gpus": [_dump_totals(totals) for totals in total_gpus(nodes)], "nodes": [dump_node(n) for n in nodes]}
+def dump_capacity(nodes: Sequence[NodeCapacity], tenants: Tenants) -> JsonObject:
+    return {
+        "gpus": [_dump_totals(totals) for totals in total_gpus(nodes)],
+        "nodes": [dump_node(node, tenants.get(node.name, ())) for node in nodes],
+    }
 
 
 def _dump_totals(totals: GpuTotals) -> JsonObject:
@@ -166,7 +170,7 @@ def _dump_totals(totals: GpuTotals) -> JsonObject:
     }
 
 
-def dump_node(node: NodeCapacity) -> JsonObject:
+def dump_node(node: NodeCapacity, tenants: Iterable[Tenant] = ()) -> JsonObject:
     return {
         "name": node.name,
         "status": node.status.value,
@@ -178,6 +182,20 @@ def dump_node(node: NodeCapacity) -> JsonObject:
         "memory": node.memory_bytes,
         "memory_taken": node.memory_taken_bytes,
         "gpus": [_dump_gpu(gpu, node) for gpu in node.gpus],
+        "tenants": [_dump_tenant(tenant) for tenant in tenants],
+    }
+
+
+def _dump_tenant(tenant: Tenant) -> JsonObject:
+    return {
+        "deployment": tenant.deployment,
+        "version": tenant.version,
+        "replicas": tenant.replicas,
+        "cpu": tenant.cpu and dump_cpu(tenant.cpu),
+        "memory": tenant.memory_bytes,
+        "gpus": tenant.gpus,
+        "cores_used": tenant.cores_used,
+        "memory_used": tenant.memory_used_bytes,
     }
 
 

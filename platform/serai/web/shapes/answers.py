@@ -185,6 +185,19 @@ class GpuAnswer(AnswerShape):
     problem: str = Field(description="What is known of why it is not healthy.")
 
 
+class TenantAnswer(AnswerShape):
+    """Replicas of one version on one machine: what each was promised, and what they use together."""
+
+    deployment: str
+    version: int
+    replicas: int
+    cpu: float | str | None = Field(description="Of each: cores, or MHz such as `1500MHz`; null where not promised.")
+    memory: int | None = Field(description="Of each, in bytes; null where not promised.")
+    gpus: int = Field(description="Of all together.")
+    cores_used: float | None = Field(description="Of all together; null where not measured.")
+    memory_used: int | None = Field(description="Of all together, in bytes; null where not measured.")
+
+
 class NodeAnswer(AnswerShape):
     """One machine: what it has, and what is promised to replicas and other jobs there."""
 
@@ -198,6 +211,7 @@ class NodeAnswer(AnswerShape):
     memory: int = Field(description="Bytes.")
     memory_taken: int = Field(description="Bytes.")
     gpus: list[GpuAnswer]
+    tenants: list[TenantAnswer] = Field(description="The versions that have replicas there.")
 
 
 class GpuTotalsAnswer(AnswerShape):

@@ -1,4 +1,4 @@
-"""`/capacity`: GPUs by model, then each machine with what it has and what is taken, as far as the scheduler tells."""
+"""`/capacity`: GPUs by model, then each machine: what it has, what is taken, by whom, as far as the scheduler tells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from serai.domain.capacity import find_gpu_state, total_gpus
 from serai.domain.errors import Invalid, NotSupported, SchedulerError
 from serai.domain.names import parse_workload_id
 from serai.domain.observation import NodeCapacity, NodeStatus
+from serai.domain.quantity import Cpu
 from serai.reconcile.core import Core
+from serai.reconcile.tenants import find_rest, find_tenants
 
 STATUS_WORDS = {
     NodeStatus.READY: "ready",
@@ -34,9 +36,13 @@ class CapacityPage:
         pool = flask.request.args.get("pool", "")
         pools = sorted({node.pool for node in nodes})
         shown = [node for node in nodes if pool in {"", node.pool}]
+        tenants = find_tenants(self._core.cluster.views(), self._core.cluster.usage()) if shown else {}
         return flask.render_template(
             "serai/capacity.html",
             nodes=shown,
+            tenants=tenants,
+            find_rest=find_rest,
+            cpu_words=word_cpu,
             totals=total_gpus(shown),
             pools=pools if len(pools) > 1 else [],
             pool=pool,
@@ -52,6 +58,13 @@ class CapacityPage:
             return self._core.scheduler.capacity(), ""
         except (NotSupported, SchedulerError) as error:
             return [], error.message
+
+
+def word_cpu(cpu: Cpu | None) -> str:
+    """Return a promised share in words: `2 cores`, `1,500 MHz`; a dash where nothing was promised."""
+    if cpu is None:
+        return "–"
+    return f"{cpu.mhz:,} MHz" if cpu.mhz else f"{cpu.cores:g} {'core' if cpu.cores == 1 else 'cores'}"
 
 
 def find_deployment(workload: str) -> str:
