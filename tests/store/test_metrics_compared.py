@@ -90,7 +90,8 @@ def test_where_minutes_are_gone_both_are_answered_as_coarsely(db: Database) -> N
     prune_metrics(db, now, SHORT)
     found = load_comparison(db, "digits", (1, 2), DAY, DAY + HOUR, 60, Align.START)
     assert {side.metrics.interval_s for side in found.sides} == {found.interval_s} == {3600}
-    assert [side.first_at for side in found.sides] == [DAY, DAY + 135 * MINUTE]
+    assert [side.first_at for side in found.sides] == [DAY, DAY + 140 * MINUTE]
+    assert [side.metrics.buckets[0][1][Clock.TOTAL].count for side in found.sides] == [30, 30]
     for side in found.sides:
         assert_side(side, gateway)
 

@@ -55,10 +55,10 @@ def test_a_roll_up_that_is_cut_off_goes_on_where_it_was(db: Database, monkeypatc
 
 def test_nobody_waits_for_a_long_roll_up_or_prune(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows are taken and questions answered while many thousand buckets are summed up and deleted."""
-    monkeypatch.setattr(metrics_rollup, "_ROWS", 400)
-    monkeypatch.setattr(metrics_deletion, "_ROWS", 400)
+    monkeypatch.setattr(metrics_rollup, "_ROWS", 200)
+    monkeypatch.setattr(metrics_deletion, "_ROWS", 200)
     with db.write():
-        keys = [SeriesKey("big", 1, f"r{number}", "2xx", Clock.TOTAL) for number in range(100)]
+        keys = [SeriesKey("big", 1, f"r{number}", "2xx", Clock.TOTAL) for number in range(40)]
         whole = SeriesKey("big", 1, "", "", Clock.TOTAL)
         figures = Figures()
         figures.add_summary(make_summary([0.1] * 10))

@@ -45,6 +45,7 @@ MAX_ROWS = 24
 @connected
 def metrics(
     session: Session,
+    /,
     target: Target,
     range_s: float | None,
     start: str | None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from serai.domain.spec_text import JsonObject
 from serai.domain.window import Clock
@@ -98,10 +99,10 @@ def _dump_figures(side: Side, clock: Clock, place: int | None = None) -> JsonObj
     return dump_times(clocks[clock]) | counted | {"bytes_in": whole.bytes_in, "bytes_out": whole.bytes_out}
 
 
-def _dump_pair(rows: list[JsonObject]) -> JsonObject:
+def _dump_pair(rows: Sequence[Mapping[str, Any]]) -> JsonObject:
     first, second = rows
     figures = [name for name in first if name != "at"]
-    return {"versions": rows, "difference": {name: _subtract(second[name], first[name]) for name in figures}}
+    return {"versions": list(rows), "difference": {name: _subtract(second[name], first[name]) for name in figures}}
 
 
 def _subtract(value: float | None, other: float | None) -> float | None:

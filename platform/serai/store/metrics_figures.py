@@ -34,7 +34,7 @@ class Figures:
         self.bytes_out = 0
 
     def add(
-        self, count: int, sum_s: float, min_s: float, max_s: float, packed: int, bytes_in: int, bytes_out: int
+        self, count: int, sum_s: float, min_s: float, max_s: float, packed: int, bytes_in: int = 0, bytes_out: int = 0
     ) -> None:
         self.count += count
         self.sum_s += sum_s
