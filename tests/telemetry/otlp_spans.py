@@ -149,3 +149,40 @@ def requests(draw: st.DrawFn) -> ExportTraceServiceRequest:
         st.lists(scopes, max_size=2),
     )
     return ExportTraceServiceRequest(resource_spans=draw(st.lists(resources, max_size=3)))
+
+
+@st.composite
+def uniform_requests(draw: st.DrawFn) -> ExportTraceServiceRequest:
+    """Draw what one sender sends: many spans of few kinds, each with the same attributes in the same order."""
+    chance = draw(st.randoms(use_true_random=False))
+    kinds = draw(st.lists(_RELEVANT, min_size=1, max_size=3))
+    of_resource = draw(st.sampled_from([{}, {names.DEPLOYMENT: "digits"}, {names.GATEWAY: "edge", names.VERSION: "1"}]))
+    odd_ones = draw(st.lists(spans(), max_size=2))
+    many = []
+    for number in range(1, draw(st.integers(6, 60))):
+        drawn = dict(chance.choice(kinds))
+        values: dict[str, object] = {names.DEPLOYMENT: "digits", names.GATEWAY: "edge", names.STATUS_CODE: 200} | drawn
+        for name in (names.CLOCK_FIRST_BYTE, names.CLOCK_QUEUE):
+            if isinstance(drawn.get(name), float):
+                values[name] = chance.choice([0.0, chance.random(), chance.expovariate(1e-3), -chance.random()])
+        for name in (names.REQUEST_BYTES, names.RESPONSE_BYTES):
+            if type(drawn.get(name)) is int:
+                values[name] = chance.randrange(2 ** chance.randrange(1, 52))
+        values |= {names.VERSION: chance.choice([1, 2]), names.REPLICA: chance.choice(["a", "b"])}
+        ended_ns = int((NOW - chance.random() * 15) * 1e9)
+        many.append(
+            Span(
+                trace_id=number.to_bytes(16),
+                span_id=number.to_bytes(8),
+                kind=chance.choice([SERVER] * 9 + [Span.SPAN_KIND_INTERNAL]),
+                start_time_unix_nano=ended_ns - chance.randrange(10**10),
+                end_time_unix_nano=ended_ns,
+                attributes=make_attributes(values),
+            )
+        )
+    chance.shuffle(many)
+    all_spans = [*many, *odd_ones]
+    scope = ScopeSpans(spans=all_spans)
+    return ExportTraceServiceRequest(
+        resource_spans=[ResourceSpans(resource=Resource(attributes=make_attributes(of_resource)), scope_spans=[scope])]
+    )

@@ -25,7 +25,16 @@ from serai.telemetry.span_facts import FactTable
 from serai.telemetry.span_groups import MOST_SPANS, Malformed, TooManySpans
 from serai.telemetry.span_intake import Refused, Sender, SpanIntake
 from serai.telemetry.span_wire import WireLookup, value_of
-from tests.telemetry.otlp_spans import NOW, SERVER, make_request, make_span, make_value, requests, to_json
+from tests.telemetry.otlp_spans import (
+    NOW,
+    SERVER,
+    make_request,
+    make_span,
+    make_value,
+    requests,
+    to_json,
+    uniform_requests,
+)
 
 VERSIONS = {"digits": {1, 2}, "whisper": {1}, "closed": {1}}
 SENDER = Sender("ci", lambda deployment: deployment != "closed")
@@ -184,7 +193,7 @@ VARYING = {
 }
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(requests(), st.booleans())
 def test_what_is_folded_equals_a_slow_reading(request: ExportTraceServiceRequest, is_json: bool) -> None:
     desk, expected = Desk(), Reference(request)
@@ -193,6 +202,15 @@ def test_what_is_folded_equals_a_slow_reading(request: ExportTraceServiceRequest
     kept = {trace_id: len(desk.intake.traces.find(trace_id)) for trace_id in expected.kept}
     assert sum(kept.values()) <= expected.kept.total()  # the same span twice is one
     assert all(kept.values())
+
+
+@settings(max_examples=150)
+@given(uniform_requests())
+def test_what_is_folded_of_like_spans_equals_a_slow_reading(request: ExportTraceServiceRequest) -> None:
+    desk, expected = Desk(), Reference(request)
+    assert desk.take(request).spans == expected.refused
+    assert desk.figures() == figures_of(expected.windows)
+    assert {id for id in expected.kept if not desk.intake.traces.find(id)} == set()
 
 
 @settings(max_examples=100)
@@ -222,7 +240,7 @@ def long_varint(value: int, length: int) -> bytes:
     return bytes([*(part | 0x80 for part in parts[:-1]), parts[-1]])
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(
     st.sampled_from([names.DEPLOYMENT, names.CLOCK_QUEUE, names.REQUEST_BYTES, names.VERSION, "url.path", ""]),
     st.one_of(st.text(max_size=3), st.floats(), st.integers(-(2**63), 2**63 - 1), st.booleans(), st.just(b"x" * 200)),
@@ -397,13 +415,13 @@ def sort_anything(body: bytes, is_json: bool) -> None:
     Desk().intake.take(sorter, SENDER)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.binary(max_size=200), st.booleans())
 def test_junk_is_refused_and_nothing_else_happens(body: bytes, is_json: bool) -> None:
     sort_anything(body, is_json)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(requests(), st.randoms(use_true_random=False), st.booleans())
 def test_a_damaged_request_is_refused_or_taken(
     request: ExportTraceServiceRequest, chance: random.Random, is_json: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .span_columns import ColumnSorter
 from .span_facts import FactTable
 from .span_groups import Sorter
 from .span_json import read_json
@@ -16,7 +17,7 @@ def sort_spans(body: bytes, is_json: bool) -> Sorter:
         for pairs, spans in read_json(body):
             sorter.add(pairs, spans, lambda pair: table.note(*pair))
     else:
-        number_of = WireLookup(table).__getitem__
-        for attributes, messages in read_wire(body):
-            sorter.add(attributes, messages, number_of)
+        columns = ColumnSorter(sorter, WireLookup(table))
+        for scope in read_wire(body):
+            columns.add(scope)
     return sorter

@@ -13,10 +13,10 @@ OLD_STATUS_CODE = "http.status_code"
 """What the semantic conventions called STATUS_CODE before version 1.21; proxies still send it."""
 NO_ANSWER = 499
 """The status of a request that was not answered, as of one whose caller left."""
-_MOST_BYTES = 2**50
+MOST_BYTES = 2**50
 _MOST_LETTERS = 200
 _MOST_VERSION = 2**31 - 1
-_LIMIT_US = int(LIMIT_S * 1e6)
+LIMIT_US = int(LIMIT_S * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class FactTable:
 
     def note(self, name: str, value: object) -> int:
         """Return the number of an attribute's fact; 0 for one that names no series. None is a value of another kind."""
-        if name in _VARYING:
+        if name in VARYING:
             return self._note_varying(name, value)
         read = _CONSTANT.get(name)
         if read is None:
@@ -96,11 +96,11 @@ def to_us(seconds: float) -> int:
     """Return whole microseconds. What a broken clock gives is bounded: less than nothing or NaN is 0."""
     if 0.0 <= seconds <= LIMIT_S:
         return int(seconds * 1e6 + 0.5)
-    return _LIMIT_US if seconds > LIMIT_S else 0
+    return LIMIT_US if seconds > LIMIT_S else 0
 
 
 def _to_bytes(size: float) -> int:
-    return int(size) if 0 <= size <= _MOST_BYTES else 0
+    return int(size) if 0 <= size <= MOST_BYTES else 0
 
 
 def _read_text(value: object) -> str | None:
@@ -119,7 +119,7 @@ def _read_whole(most: int) -> Callable[[object], int | None]:
     return read
 
 
-_VARYING = frozenset({names.CLOCK_FIRST_BYTE, names.CLOCK_QUEUE, names.REQUEST_BYTES, names.RESPONSE_BYTES})
+VARYING = frozenset({names.CLOCK_FIRST_BYTE, names.CLOCK_QUEUE, names.REQUEST_BYTES, names.RESPONSE_BYTES})
 _CONSTANT: dict[str, tuple[str, Callable[[object], object]]] = {
     names.DEPLOYMENT: ("deployment", _read_text),
     names.VERSION: ("version", _read_whole(_MOST_VERSION)),
@@ -128,5 +128,5 @@ _CONSTANT: dict[str, tuple[str, Callable[[object], object]]] = {
     names.STATUS_CODE: ("status", _read_whole(599)),
     OLD_STATUS_CODE: ("status", _read_whole(599)),
 }
-RELEVANT = _VARYING | _CONSTANT.keys()
+RELEVANT = VARYING | _CONSTANT.keys()
 """Names of the attributes that mean something to the intake."""

@@ -8,7 +8,8 @@ Whatever these types write is, byte by byte in meaning, what the official ones w
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -26,6 +27,7 @@ _MESSAGES: dict[str, dict[str, tuple[int, int | str, bool]]] = {
     "ResourceSpans": {"resource": (1, "Resource", False), "scope_spans": (2, _BYTES, True)},
     "Resource": {"attributes": (1, _BYTES, True)},
     "Places": {"spans": (2, _BYTES, True)},
+    "Numbers": {"numbers": (1, _Field.TYPE_INT64, True)},
     "ScopeSpans": {"spans": (2, "Span", True)},
     "Span": {
         "trace_id": (1, _BYTES, False),
@@ -49,8 +51,17 @@ _INT, _DOUBLE = 0x18, 0x21  # of AnyValue
 _unpack_double = struct.Struct("<d").unpack_from
 
 
-def read_wire(body: bytes) -> Iterator[tuple[list[bytes], Iterable[SpanMessage]]]:
-    """Yield each resource's attributes with spans of it. Raise Malformed for what is no request, and TooManySpans.
+@dataclass(frozen=True, slots=True)
+class WireScope:
+    """Spans of one scope: attributes of their resource, the scope as it is on the wire, and its spans."""
+
+    of_resource: Sequence[bytes]
+    raw: bytes
+    spans: Sequence[SpanMessage]
+
+
+def read_wire(body: bytes) -> Iterator[WireScope]:
+    """Yield the scopes that have spans. Raise Malformed for what is no request, and TooManySpans.
 
     Level by level, so that a small body that claims millions of empty spans is refused before they are made.
     """
@@ -63,7 +74,8 @@ def read_wire(body: bytes) -> Iterator[tuple[list[bytes], Iterable[SpanMessage]]
                 count += len(_PLACES.FromString(scope).spans)
                 if count > MOST_SPANS:
                     raise TooManySpans
-                yield attributes, _SCOPE_SPANS.FromString(scope).spans
+                if spans := _SCOPE_SPANS.FromString(scope).spans[:]:
+                    yield WireScope(attributes, scope, spans)
     except DecodeError as error:
         raise Malformed("the body is no ExportTraceServiceRequest in protobuf") from error
 
@@ -85,6 +97,8 @@ class WireLookup(dict[bytes, int]):
                     self[raw] = 0
                     return 0
                 number = self._note_number(name, raw, at + 2)
+                if number:
+                    self[raw] = number
                 if number is not None:
                     return number
         return self._note_any(raw)
@@ -111,6 +125,18 @@ def value_of(value: AnyValue) -> object:
     """Return a plain value, None for one that is none, a list or a map."""
     kind = value.WhichOneof("value")
     return getattr(value, kind) if kind in {"string_value", "bool_value", "int_value", "double_value"} else None
+
+
+def unpack_varints(raw: bytes) -> Sequence[int]:
+    """Return the numbers of varints one after the other, as a packed field has them; () where they are none."""
+    length, rest = [], len(raw)
+    while rest > 0x7F:
+        length.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    try:
+        return list(_NUMBERS.FromString(bytes([0x0A, *length, rest]) + raw).numbers)
+    except DecodeError:
+        return ()
 
 
 def _read_varint(raw: bytes) -> int | None:
@@ -144,4 +170,4 @@ def _make_types() -> dict[str, Any]:
 _RELEVANT = {name.encode(): name for name in RELEVANT}
 _TYPES = _make_types()
 _REQUEST, _RESOURCE_SPANS, _PLACES = _TYPES["Request"], _TYPES["ResourceSpans"], _TYPES["Places"]
-_SCOPE_SPANS = _TYPES["ScopeSpans"]
+_SCOPE_SPANS, _NUMBERS = _TYPES["ScopeSpans"], _TYPES["Numbers"]
