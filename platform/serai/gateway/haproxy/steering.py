@@ -69,16 +69,21 @@ class Steering:
             self.is_suspect = True  # until it is known better
             found = await self._runtime.read_state()
             self.is_suspect = False
+            self._tell_oddities(found)
             wanted = self._wanted.copy()  # it may change while HAProxy is spoken to
-            commands = plan(found, wanted)
-            if commands:
-                self.repairs += 1
-                more = f" and {len(commands) - _SHOWN} more" if len(commands) > _SHOWN else ""
-                log.warning("HAProxy was not as the routes want it; repaired: %s%s", _shorten(commands[:_SHOWN]), more)
-                await self._run(commands)
+            await self._run(plan(found, wanted))
             draining = {key: Server(server.address, True) for key, server in found.servers.items()}
             self.known = replace(wanted, servers=draining | wanted.servers)
             await self._look()
+
+    def _tell_oddities(self, found: State) -> None:
+        """Say what is not as HAProxy was told. What it has not been told yet, as a change waits its turn, is none."""
+        serving = {key: server for key, server in self.known.servers.items() if not server.is_draining}
+        repairs = plan(found, replace(self.known, servers=serving))
+        if repairs:
+            self.repairs += 1
+            more = f" and {len(repairs) - _SHOWN} more" if len(repairs) > _SHOWN else ""
+            log.warning("HAProxy was not as the routes want it; repaired: %s%s", _shorten(repairs[:_SHOWN]), more)
 
     async def tend(self) -> None:
         """Remove the servers that carry nothing any more."""

@@ -1,5 +1,11 @@
 // Keeps every <time> true: ages grow, instants are told in the reader's own time zone.
 
+// Making a formatter takes longer than a hundred uses of it.
+const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat("en-US", { month: "short", day: "2-digit" });
+const DATE = { year: "numeric", month: "numeric", day: "numeric" };
+const WHOLE = new Intl.DateTimeFormat(undefined, { ...DATE, hour: "numeric", minute: "numeric", second: "numeric" });
+
 const UNITS = [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"], [Infinity, 86400, "d"]];
 
 export function span(seconds) {
@@ -8,9 +14,9 @@ export function span(seconds) {
 }
 
 export function timeOfDay(at, now = new Date()) {
-  const clock = at.toLocaleTimeString("en-GB");
+  const clock = CLOCK.format(at);
   if (at.toDateString() === now.toDateString()) return clock;
-  return `${at.toLocaleDateString("en-US", { month: "short", day: "2-digit" })} ${clock.slice(0, 5)}`;
+  return `${DAY.format(at)} ${clock.slice(0, 5)}`;
 }
 
 export function startClocks() {
@@ -25,7 +31,7 @@ function writeAll(nowMs) {
   for (const time of document.querySelectorAll("time[data-ago], time[data-age], time[data-clock]")) {
     const text = words(time, nowMs);
     if (time.textContent !== text) time.textContent = text;
-    const title = new Date(time.dateTime).toLocaleString();
+    const title = WHOLE.format(new Date(time.dateTime));
     if (time.title !== title) time.title = title;
   }
 }
