@@ -17,7 +17,6 @@ from serai.plugin.context import PluginContext
 from serai.plugin.facade import Plugins
 from serai.plugin.registry import load_plugins
 from serai.plugin.scheduler import Scheduler
-from serai.plugin.sink import Sink
 from serai.reconcile.announce import Announcer
 from serai.reconcile.changes import Changes
 from serai.reconcile.cluster import Cluster
@@ -59,7 +58,6 @@ class Composition:
     loop: ReconcileLoop
     clockwork: Clockwork
     intake: Intake
-    sinks: tuple[Sink, ...]
     log_collector: LogCollector
 
     def start(self) -> None:
@@ -78,8 +76,6 @@ class Composition:
             scheduler.close()
         self.loop.close()
         self.intake.close()
-        for sink in self.sinks:
-            sink.close()
         core.plugins.close()
         core.metrics.close()
         core.db.close()
@@ -99,8 +95,7 @@ def compose(
     and `monotonic` the one it is compared with to notice that it was set. Raise SeraiError.
     """
     data_dir = make_private_folder(configuration.data)
-    db = Database.open(configuration.database_url)
-    metrics = Database.open(configuration.metrics_url)
+    db, metrics = Database.open(configuration.database_url), Database.open(configuration.metrics_url)
     blobs = BlobStore(data_dir / "bundles")
     plugins = load_plugins(configuration.plugins, [("tokens", TokenAuthentication(db, clock)), *extra])
     make_context = _context_maker(configuration, data_dir, blobs, db, server_url, gateway_url)
@@ -109,12 +104,10 @@ def compose(
     changes, drains = Changes(), Drains(monotonic)
     cluster = Cluster(db, changes, clock)
     routes = RoutePublisher(changes.first, plugins.tell_routes_changed)
-    key_store = plugins.make_key_store(make_context)
     announcer = Announcer(cluster, changes, routes, drains, plugins.grants, clock)
     reconciler = _make_reconciler(db, scheduler, plugins, cluster, announcer, drains, clock, monotonic)
     loop = ReconcileLoop(reconciler, drains, configuration.tick)
-    sinks = plugins.make_sinks(make_context)
-    intake = Intake(metrics, sinks)
+    intake = Intake(metrics, plugins.make_sinks(make_context))
     log_store = make_log_store(plugins, make_context, configuration, data_dir / "logs")
     logs = make_logs(db, cluster, scheduler, log_store, intake.take_lines)
     nudge, forget = _make_nudge(announcer, loop), partial(_forget, metrics, logs.forget)
@@ -132,7 +125,7 @@ def compose(
         drains=drains,
         lifecycle=lifecycle,
         logs=logs.book,
-        keys=Keys(db, plugins, key_store, cluster, changes, announcer.publish_access, clock),
+        keys=Keys(db, plugins, plugins.make_key_store(make_context), cluster, changes, announcer.publish_access, clock),
         exposition=plugins.make_exposition(make_context),
         sign_ins=plugins.make_sign_ins(make_context),
         take_windows=intake.take,
@@ -147,7 +140,7 @@ def compose(
         started_at=clock(),
     )
     clockwork = Clockwork(core, loop, intake, configuration)
-    return Composition(core, reconciler, loop, clockwork, intake, tuple(sinks.values()), logs.collector)
+    return Composition(core, reconciler, loop, clockwork, intake, logs.collector)
 
 
 def _forget(metrics: Database, forget_logs: Callable[[str, int | None], None], name: str, number: int | None) -> None:

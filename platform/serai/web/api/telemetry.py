@@ -30,7 +30,10 @@ def take_telemetry(call: Call, body: TelemetryBody) -> Answer:
     body_limit_bytes=_LIMIT_BYTES,
 )
 def take_spans(call: Call, body: SpansBody) -> Answer:
-    """Take requests of sampled traces, for sinks that make spans of them and for those who look at the trace. The body may be gzipped."""
+    """Take requests of sampled traces, for sinks that make spans of them and for those who look at the trace.
+
+    The body may be gzipped.
+    """
     finished = [FinishedRequest(**span.model_dump()) for span in body.spans]
     call.spans.traces.add_requests(finished)
     return Answer({"taken": call.core.take_spans(body.gateway, finished, body.lost)})
