@@ -127,7 +127,7 @@ class Receiver:
             for scope in group.scope_metrics
             for metric in scope.metrics
             if metric.name == name
-            for point in getattr(metric, metric.WhichOneof("data")).data_points
+            for point in getattr(metric, str(metric.WhichOneof("data"))).data_points
         ]
 
     def lines(self) -> list[tuple[Attributes, Any]]:
