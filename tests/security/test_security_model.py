@@ -17,7 +17,7 @@ def sentences() -> list[str]:
     ]
 
 
-def tests() -> list[str]:
+def docstrings() -> list[str]:
     """Return what the tests of the folder say, this file's own aside."""
     files = [path for path in Path(__file__).parent.glob("test_*.py") if path != Path(__file__)]
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
@@ -29,5 +29,5 @@ def tests() -> list[str]:
 
 
 def test_every_sentence_is_a_test_and_every_test_a_sentence() -> None:
-    assert sorted(tests()) == sorted(sentences())
-    assert len(set(tests())) == len(tests()) > 60
+    assert sorted(docstrings()) == sorted(sentences())
+    assert len(set(docstrings())) == len(docstrings()) > 50
