@@ -83,6 +83,32 @@ def test_the_same_manifest_lets_it_rest_and_a_new_version_wakes_it(resting: Worl
     assert resting.live() == {2: 2} and not resting.route().is_idle
 
 
+def test_requests_are_held_while_a_new_version_starts(resting: World) -> None:
+    resting.script(2, ready_after=4)
+    resting.deploy(image="model:2", replicas=2)
+    seen = []
+    while resting.states() != {2: "running", 1: "stopped"}:
+        resting.tick()
+        route = resting.route()
+        assert route.version == 2 and (route.endpoints or route.hold_s > 0) and not resting.live().get(1)
+        seen.append(resting.states()[2])
+    assert "preparing" in seen and resting.live() == {2: 2}
+    assert resting.events("version.handed-over") == 1
+
+
+def test_the_old_version_comes_back_where_the_new_one_fails(world: World) -> None:
+    world.deploy(queue_timeout="30s")
+    world.tick(3)
+    world.lifecycle.idle("m", "ann")
+    world.tick(4, seconds=3600)
+    world.script(2, crashes=99)
+    world.deploy(image="model:2", start_attempts=2)
+    while world.states() != {1: "running", 2: "error"}:
+        world.tick()
+        assert world.route().endpoints or world.route().hold_s > 0
+    assert world.live() == {1: 1} and world.events("version.returned") == 1
+
+
 def test_start_wakes_and_stop_ends_it(resting: World) -> None:
     resting.lifecycle.start("m", 1, "ann")
     resting.tick(3)

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `count` requests in any `per_s` seconds, 1 to 3,600."""
+    """`count` requests in `per_s` seconds, 1 to 3,600.
+
+    Windows slide by two counts: that of the running one, and of the one before the share that lies within `per_s` of
+    now. What comes evenly is held to the rate exactly; of bursts around a window's edge, some `per_s` seconds may see
+    up to twice as many.
+    """
 
     count: int
     per_s: int = 1

@@ -14,7 +14,7 @@ from serai.domain.quantity import format_duration
 from serai.domain.reasons import Reason
 
 from .database import Database
-from .deployments import get_deployment, raise_revision, update_deployment
+from .deployments import get_deployment, raise_revision, restart_clock, update_deployment
 from .events import add_event
 from .rows import DeploymentRow, VersionRow
 from .version_rows import encode_reason, get_version, is_version
@@ -27,15 +27,18 @@ def activate(db: Database, name: str, number: int, now: datetime, actor: str) ->
 
     The old active version becomes the incumbent if it is ready; otherwise the old incumbent goes on. A version that
     starts gets a new run. Going back to an incumbent that serves keeps its run: a new one would interrupt it.
+    One that is idle is the incumbent of a replacement whose gap has begun: requests are held as they were before, and
+    it is there to return to.
     """
     with db.write():
         deployment, version = get_deployment(db, name), get_version(db, name, number)
         if deployment.active == number:
             return deployment
         incumbent = _choose_incumbent(db, deployment, number)
+        handing = _choose_handing(db, deployment, incumbent)
         if not (deployment.incumbent == number and _is_ready(version)):
             _start_run(db, version, now)
-        update_deployment(db, name, now, active=number, incumbent=incumbent, handing=None, is_idle=False)
+        update_deployment(db, name, now, active=number, incumbent=incumbent, handing=handing, is_idle=False)
         add_event(db, now, "version.started", name, number, actor=actor)
         for old in {deployment.active, deployment.incumbent} - {None, number, incumbent}:
             add_event(db, now, "version.superseded", name, old, text=f"by version {number}", actor=actor)
@@ -77,6 +80,8 @@ def fail_version(db: Database, name: str, number: int, run: int, outcome: Reason
         update_deployment(db, name, now, active=row.incumbent, incumbent=None, handing=None, is_idle=False)
         add_event(db, now, "version.failed", name, number, text=outcome.text)
         if row.incumbent is not None:
+            if not _is_ready(get_version(db, name, row.incumbent)):
+                restart_clock(db, name, row.incumbent, now)  # it had no replica, as told
             text = f"serves again because version {number} failed"
             add_event(db, now, "version.returned", name, row.incumbent, text=text)
         return True
@@ -125,9 +130,18 @@ def set_progress(db: Database, name: str, number: int, run: int, progress: Progr
 def _choose_incumbent(db: Database, deployment: Deployment, number: int) -> int | None:
     """Return who serves until `number` is ready: never that version itself."""
     active = deployment.active
-    if active is not None and _is_ready(get_version(db, deployment.name, active)):
+    if active is not None and (deployment.is_idle or _is_ready(get_version(db, deployment.name, active))):
         return active
     return deployment.incumbent if deployment.incumbent != number else None
+
+
+def _choose_handing(db: Database, deployment: Deployment, incumbent: int | None) -> str | None:
+    """Return the mode where it is no choice: an incumbent that runs nothing is not started for a handover."""
+    if incumbent is None:
+        return None
+    goes_on = deployment.handing is HandoverMode.REPLACE and incumbent == deployment.incumbent
+    is_gap = deployment.is_idle or (goes_on and not _is_ready(get_version(db, deployment.name, incumbent)))
+    return HandoverMode.REPLACE.value if is_gap else None
 
 
 def _start_run(db: Database, version: Version, now: datetime) -> None:
