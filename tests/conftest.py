@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from tests.haproxies import end_haproxies
 
 # How long an example takes says more of the machine's other work than of the code.
 # The same examples in each run, so that a run tells of the change alone; SERAI_EXPLORE=1 looks for new ones.
@@ -24,3 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.get_closest_marker(name) for name in TRIED_TWICE):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_haproxy_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A HAProxy serves on when its gateway is killed; the test that kills it ends both."""
+    yield
+    left = end_haproxies(tmp_path_factory.getbasetemp())
+    assert not left, f"HAProxies that some tests left running: {', '.join(map(str, left))}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,10 +25,8 @@ pytestmark = pytest.mark.skipif(FOUND.program is None, reason=FOUND.why_not)
 
 class HaproxyFixture(EngineFixture):
     @pytest.fixture(autouse=True)
-    def folder(self) -> Iterator[None]:
-        with tempfile.TemporaryDirectory() as folder:
-            self.data = Path(folder)
-            yield
+    def folder(self, tmp_path: Path) -> None:
+        self.data = tmp_path
 
     def make_engine(self, keep: Keep, health: Health) -> Engine:
         assert FOUND.program is not None

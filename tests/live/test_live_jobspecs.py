@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.haproxies import end_haproxies
 from tests.live import leftovers
 from tests.live.agent import Agent
 from tests.live.conftest import AgentFactory
@@ -150,6 +151,8 @@ def test_by_raw_exec_with_postgresql(fresh_agent: AgentFactory, folders: dict[st
             agent.close()
     except Unavailable as error:
         pytest.skip(str(error))
+    finally:
+        end_haproxies(tmp_path)  # the agent was killed, and its gateway with it
     assert not (folders["serai"] / "serai.db").exists()
 
 
