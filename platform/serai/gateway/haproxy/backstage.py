@@ -24,6 +24,7 @@ class Backstage:
         self, folder: RunFolder, carrier: Carrier, records: Records, domain: str, tracing: Tracing | None = None
     ) -> None:
         self._folder = folder
+        self._records = records
         self._factories: dict[str, Callable[[], asyncio.BaseProtocol]] = {
             HANDED_SOCKET: carrier.make_listener(HandedEntrance(domain, tracing)),
             RESCUE_SOCKET: carrier.make_listener(RescueEntrance(domain, tracing)),
@@ -43,3 +44,4 @@ class Backstage:
     def close(self) -> None:
         for server in self._servers:
             server.close()
+        self._records.close()

@@ -42,6 +42,20 @@ class Records:
         self.late: Counter[tuple[int, int]] = Counter()
         self._strangers: Counter[tuple[int, int, int]] = Counter()  # by worker, slot, hundreds
         self.connections = 0
+        self._transports: set[asyncio.Transport] = set()
+
+    def note_open(self, transport: asyncio.Transport) -> None:
+        self.connections += 1
+        self._transports.add(transport)
+
+    def note_closed(self, transport: asyncio.Transport | None) -> None:
+        self.connections -= 1
+        self._transports -= {transport}
+
+    def close(self) -> None:
+        """Close connections: one that has paused would not see that HAProxy has ended."""
+        for transport in self._transports:
+            transport.abort()
 
     def connection(self) -> Connection:
         """Return a protocol for one of HAProxy's connections."""
@@ -134,11 +148,11 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._records.connections += 1
         self._transport = cast(asyncio.Transport, transport)
+        self._records.note_open(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._records.connections -= 1
+        self._records.note_closed(self._transport)
         self._transport = None
 
     def _read_on(self) -> None:
