@@ -10,9 +10,10 @@ What has to hold in the end:
 * `steady` is asked through gateways whose agents are killed, and whose HAProxy is not: as many requests are counted as
   were sent, exactly. (A connection that HAProxy closes without a word, as both replicas that it tried died under the
   request, is an answer, too: it is counted as one of 5xx, and "cut" to the caller.)
-* `rough` is asked through a gateway whose HAProxy is killed as well. What was in flight then is answered to nobody, and
-  whether a request that ended in that very moment had been told to the agent nobody can know: counted are at least
-  those answered but the doubtful ones, and at most those answered and those cut.
+* `rough` is asked through a gateway whose HAProxy is killed as well, while its agent is there. What was in flight then
+  is answered to nobody, and whether a request that ended in that very moment had been told to the agent nobody can
+  know: counted are at least those answered but the doubtful ones, and at most those answered and those cut. (Where both
+  are killed, what HAProxy had not told yet is lost, as with a machine.)
 * Of the lines of all models, none is lost and none doubled.
 
 That memory is flat is for the reader to see: the table tells the growth within the lives of processes.
@@ -43,19 +44,19 @@ from serai.client.client import Client, LogQuery
 from serai.domain.errors import SeraiError
 
 SAMPLE_S = 10.0
-# Seconds between two faults of a kind, on average; HAProxy and its agent are not killed at once.
-AGENT_S, HAPROXY_S, SERVER_S, HANDOVER_S = 20.0, 60.0, 120.0, 150.0
-APART_S = 6.0
+# Seconds between two faults of a kind, on average.
+AGENT_S, HAPROXY_S, SERVER_S, HANDOVER_S = 20.0, 60.0, 240.0, 150.0
+# HAProxy is killed once its agent has been there for so long, and has read what waited for it.
+APART_S = 3.0
 _ROUGH = 2  # the gateway whose HAProxy is killed
 _SETTLE_S = 45.0
 
 
 @dataclass
 class Faults:
-    """What was done to an installation, by kind, and when HAProxy's gateway was last touched."""
+    """What was done to an installation, by kind."""
 
     done: Counter[str] = field(default_factory=Counter)
-    rough_at: float = float("-inf")
 
 
 class Chaos:
@@ -66,6 +67,7 @@ class Chaos:
         self._pace = min(1.0, minutes / 4)  # a short soak sees each kind, too
         self._dice = random.Random()
         self._version = 2
+        self._rough_lock = asyncio.Lock()
 
     async def run(self) -> None:
         await asyncio.gather(
@@ -85,20 +87,29 @@ class Chaos:
 
     async def _kill_agent(self) -> None:
         number = self._dice.randrange(len(self._world.ports))
-        if number == _ROUGH and not await self._take_rough():
-            return
-        if await asyncio.to_thread(self._world.kill_agent, number):
-            self._faults.done["gateway agents killed"] += 1
+        async with self._rough_lock if number == _ROUGH else asyncio.Lock():
+            if await asyncio.to_thread(self._world.kill_agent, number):
+                self._faults.done["gateway agents killed"] += 1
 
     async def _kill_haproxy(self) -> None:
-        while not await self._take_rough():
-            await asyncio.sleep(1.0)
-        victim = await asyncio.to_thread(self._world.find_haproxy, _ROUGH)
-        if victim is not None:
+        async with self._rough_lock:
+            await self._await_agent()
+            victim = await asyncio.to_thread(self._world.find_haproxy, _ROUGH)
+            if victim is None:
+                return
             self._rough.note_kill()  # in the same breath: what is answered from now on is in doubt
             with suppress(psutil.NoSuchProcess):
                 victim.kill()
             self._faults.done["HAProxy processes killed"] += 1
+            await self._await_agent()
+
+    async def _await_agent(self) -> None:
+        """Wait until the agent of `rough` has answered for some time."""
+        since = time.monotonic()
+        while time.monotonic() < since + APART_S:
+            if not await asyncio.to_thread(self._world.has_agent, _ROUGH):
+                since = time.monotonic()
+            await asyncio.sleep(0.2)
 
     async def _kill_server(self) -> None:
         if await asyncio.to_thread(self._world.kill_server):
@@ -111,12 +122,6 @@ class Chaos:
             self._faults.done["versions replaced"] += 1
         except SeraiError as error:
             self._faults.done[f"handovers refused: {error.code}"] += 1
-
-    async def _take_rough(self) -> bool:
-        if time.monotonic() < self._faults.rough_at + APART_S:
-            return False
-        self._faults.rough_at = time.monotonic()
-        return True
 
 
 async def soak(world: World, minutes: float, per_second: float, faults: Faults) -> tuple[list[Caller], list[Sample]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from serai.cli.supervise import is_healthy
 from serai.client.client import Client
 from tests.ports import free_port
 from tests.system.cutting_logs import CONFIG, PLUGIN, count_cuts
@@ -147,6 +148,10 @@ class World:
         folder = str(self.folders[number])
         found = [p for p in self._processes() if "gateway" in _words(p) and folder in _words(p)]
         return any(_kill(process) for process in found)
+
+    def has_agent(self, number: int) -> bool:
+        """Return whether a gateway's own process answers, behind HAProxy."""
+        return is_healthy(f"http://127.0.0.1:{self.ports[number]}/-/healthz")
 
     def find_haproxy(self, number: int) -> psutil.Process | None:
         """Return HAProxy's master or its worker, as chance will have it; None while there is none."""
