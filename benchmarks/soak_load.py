@@ -15,7 +15,7 @@ _TICK_S = 0.005
 _MOST_LINES = 64
 _DIAL_PAUSE_S = 0.05
 # An answer that came so shortly before HAProxy was killed may have ended without a word of it to the agent.
-_DOUBT_S = 0.1
+_DOUBT_S = 0.25
 
 
 class Line(asyncio.Protocol):
