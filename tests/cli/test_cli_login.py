@@ -54,7 +54,7 @@ def test_a_viewer_makes_a_token_that_reads(nowhere: Serai, installation: Install
     token = nowhere("tokens", "create", "watch", "--permission", "read").stdout.strip()
     program = Serai(nowhere.environ | {"SERAI_URL": installation.url, "SERAI_TOKEN": token})
     assert program("ls").exit_code == 0
-    assert "lacks the permission 'write'" in program("stop", "x", code=1).stderr
+    assert "lacks the permission 'write'" in program("idle", "x", code=1).stderr
     assert "having it not itself" in nowhere("tokens", "create", "x", "--permission", "write", code=1).stderr
     assert "is revoked" in nowhere("tokens", "revoke", "watch", "--yes").stdout
     nowhere("logout")

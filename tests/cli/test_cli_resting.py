@@ -33,7 +33,8 @@ def test_it_rests_and_wakes_when_it_is_told_to(serai: Serai, model: str) -> None
     assert said == "sleeper is idle; a request or `serai wake sleeper` starts its replicas again.\n"
     assert serai.json("idle", model)["idle"] is True, "the same again is no error"
     eventually(lambda: serai.json("status", model)["ready"] == 0, 30)
-    assert "idle" in serai("status", model).stdout
+    status = serai("status", model).stdout
+    assert "0/0 ready" in status and "wake it" in status
     assert "sleeper v1 is running at http" in serai("wake", model).stdout
     woken = serai.json("wake", model)
     assert (woken["state"], woken["ready"]) == ("running", 1), "what is awake is running at once"
@@ -60,7 +61,7 @@ def test_nobody_has_to_wait_for_the_wake(serai: Serai, model: str) -> None:
 
 def test_what_cannot_be_is_a_sentence_and_an_exit_code(serai: Serai, model: str) -> None:
     for verb in ("idle", "wake"):
-        assert "there is no deployment" in serai(verb, "nowhere", code=1).stderr
+        assert "no deployment named 'nowhere'" in serai(verb, "nowhere", code=1).stderr
         assert "Usage" in serai(verb, code=2).stderr
     assert "is not a duration" in serai("wake", model, "--timeout", "soon", code=2).stderr
     serai("stop", model)
