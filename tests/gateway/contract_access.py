@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections import Counter
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from serai.domain.deployment import Access
+from serai.domain.routes import Grant
 from serai.domain.traffic import Limits, Rate
 from serai.gateway.rates import WRONG_KEYS
 from tests.gateway.bench import Bench, Reply, at, gather_replies, soon, values
@@ -63,6 +65,21 @@ class KeyHeaderContract(EngineFixture):
         assert (record.status, record.key_id, model.requests) == (status, *(("k1", 1) if status == 200 else ("", 0)))
         codes = {400: b'"two-keys"', 401: b'"unauthenticated"', 403: b'"forbidden"', 200: b""}
         assert codes[status] in answer and b"good" not in answer.lower().replace(b"goods", b"")
+
+    @scenario
+    async def test_a_refusal_says_why_and_where_keys_go(self, header: str, bench: Bench) -> None:
+        gone = Grant(hashlib.sha256(b"gone").hexdigest(), "k3", 1e9)
+        await bench.serve(access=Access.KEYS, grants=(gone,))
+        await bench.route(at(bench.models[0]), name="n", access=Access.KEYS, grants=(gone,), key_header=header)
+        for path, ways in (("/m/", "`Authorization: Bearer <key>`"), ("/n/", f"`{header}: <key>`")):
+            said = {}
+            for key in ("", "wrong", "gone"):
+                reply = await bench.call(path, headers={"Authorization": f"Bearer {key}"} if key else {})
+                assert (reply.status, reply.code()) == (401, "unauthenticated")
+                assert reply.headers["WWW-Authenticate"].startswith("Bearer")
+                said[key] = reply.json()["detail"]
+            assert "takes keyed requests only" in said[""] and said[""].endswith(ways)
+            assert "not valid" in said["wrong"] and said["wrong"].endswith(ways) and "expired" in said["gone"]
 
     @scenario
     async def test_the_model_sees_neither(self, header: str, bench: Bench) -> None:

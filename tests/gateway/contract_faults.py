@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 
 import pytest
 from aiohttp import web
 
-from serai.domain.routes import Route
+from serai.domain.routes import Endpoint, Route
 from tests.gateway.bench import Bench, at, soon
 from tests.gateway.caller_load import Load
 from tests.gateway.engine_contract import EngineFixture, scenario
@@ -48,6 +49,20 @@ class FaultContract(EngineFixture):
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
+
+    @scenario
+    async def test_a_replica_that_takes_connections_and_nothing_else_holds_few_up(self, bench: Bench) -> None:
+        """A process that is stopped: its system accepts for it."""
+        good = await bench.model()
+        with socket.create_server(("127.0.0.1", 0)) as stopped:
+            await bench.route(Endpoint("stopped", f"127.0.0.1:{stopped.getsockname()[1]}", 1), at(good, "good"))
+            calls = [asyncio.create_task(bench.call()) for _ in range(40)]
+            await soon(lambda: sum(call.done() for call in calls) >= 15)
+            replies = [await bench.call() for _ in range(10)]
+            assert {reply.headers["X-Serai-Replica"] for reply in replies} == {"good"}
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
 
     @scenario
     async def test_a_hundred_tables_a_second_under_load(self, bench: Bench) -> None:

@@ -13,10 +13,9 @@ import sys
 from pathlib import Path
 from serai.gateway.config import GatewayConfig
 from serai.gateway.main import run
-server, token_file, data, window_s, drain_s, engine = sys.argv[1:]
-config = GatewayConfig(
-    server, Path(token_file), Path(data), port=0, window_s=float(window_s), drain_s=float(drain_s), engine=engine
-)
+server, token_file, data, window_s, drain_s, engine, domain = sys.argv[1:]
+times = {"window_s": float(window_s), "drain_s": float(drain_s)}
+config = GatewayConfig(server, Path(token_file), Path(data), port=0, engine=engine, domain=domain, **times)
 run(config, announce=lambda url: print(url, flush=True))
 """
 
@@ -32,8 +31,9 @@ class GatewayProcess:
         window_s: float = 1.0,
         drain_s: float = 5.0,
         engine: str = "asyncio",
+        domain: str = "",
     ) -> None:
-        arguments = [server, str(token_file), str(data), str(window_s), str(drain_s), engine]
+        arguments = [server, str(token_file), str(data), str(window_s), str(drain_s), engine, domain]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CODE, *arguments], stdout=subprocess.PIPE, text=True, env=environment
@@ -52,6 +52,10 @@ class GatewayProcess:
     def terminate(self) -> int:
         """Ask it to end and return its exit code."""
         return self._end(signal.SIGTERM)
+
+    def leave(self) -> int:
+        """Have it end and leave HAProxy behind; return its exit code."""
+        return self._end(signal.SIGUSR2)
 
     def _end(self, number: signal.Signals) -> int:
         self._process.send_signal(number)

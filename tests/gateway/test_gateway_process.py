@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import resource
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +17,7 @@ from aiohttp import web
 
 from serai.gateway.haproxy.program import find_program
 from tests.gateway.bench import soon
+from tests.gateway.caller_load import Load
 from tests.gateway.gateway_process import GatewayProcess
 from tests.gateway.test_gateway_agent import World, in_loop, world
 
@@ -92,11 +96,60 @@ async def test_sigterm_finishes_what_is_in_flight_and_sends_the_figures(tmp_path
         assert w.control.count() == 1
 
 
-@pytest.mark.parametrize("engine", ["asyncio", "haproxy"])
+@pytest.fixture(params=["asyncio", "haproxy"])
+def engine(request: pytest.FixtureRequest) -> str:
+    if request.param == "haproxy" and FOUND.program is None:
+        pytest.skip(FOUND.why_not)
+    return str(request.param)
+
+
+@in_loop
+async def test_a_gateway_that_stalls_loses_no_count(tmp_path: Path, engine: str) -> None:
+    """Its process is stopped under load, as by a debugger or a machine that swaps, and goes on."""
+    async with world(tmp_path) as w:
+        await w.control.publish(w.route)
+        gateway = await start(w, engine)
+        try:
+            await until_served(gateway.url)
+            load = Load(gateway.url + "/m/")
+            os.kill(gateway.pid, signal.SIGSTOP)
+            await asyncio.sleep(1.5)
+            stalled = load.answered
+            if engine == "haproxy":
+                await soon(lambda: load.answered > stalled + 50)  # it serves on
+            os.kill(gateway.pid, signal.SIGCONT)
+            await soon(lambda: load.answered > stalled + 50)
+            await load.stop()
+            assert not load.failures
+        finally:
+            assert await asyncio.to_thread(gateway.terminate) == 0
+        assert w.control.count() == w.model.requests
+
+
+@in_loop
+async def test_a_full_disk_under_a_gateway_costs_nothing(tmp_path: Path, engine: str) -> None:
+    """Nothing can be written: requests and routes go on, and figures are kept in memory."""
+    async with world(tmp_path) as w:
+        await w.control.publish(w.route)
+        gateway = await start(w, engine)
+        _, hard = resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE)
+        try:
+            await until_served(gateway.url)
+            load = Load(gateway.url + "/m/")
+            resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (0, hard))
+            await soon(lambda: load.answered > 50)
+            await w.control.publish(w.route, replace(w.route, deployment="n"))
+            await until_served(gateway.url, "/n/")
+            await load.stop()
+            assert not load.failures
+        finally:
+            resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (hard, hard))
+            assert await asyncio.to_thread(gateway.terminate) == 0
+        assert w.control.count() == w.model.requests
+
+
 @in_loop
 async def test_descriptors_that_run_out_are_waited_for(tmp_path: Path, engine: str) -> None:
-    if engine == "haproxy" and FOUND.program is None:
-        pytest.skip(FOUND.why_not)
     async with world(tmp_path) as w:
         await w.control.publish(w.route)
         gateway = await start(w, engine)
@@ -117,13 +170,13 @@ async def test_descriptors_that_run_out_are_waited_for(tmp_path: Path, engine: s
             assert await asyncio.to_thread(gateway.terminate) == 0
 
 
-async def until_served(url: str) -> None:
+async def until_served(url: str, path: str = "/m/") -> None:
     """Return once the model answers by the gateway."""
 
     async def is_served() -> bool:
         try:
             timeout = aiohttp.ClientTimeout(total=2)
-            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url + "/m/") as response:
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url + path) as response:
                 return response.status == 200
         except (aiohttp.ClientError, TimeoutError):
             return False

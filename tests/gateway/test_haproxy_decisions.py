@@ -162,10 +162,10 @@ def test_states_of_routes(given: Route, slot: str | None, row: str, servers: dic
 
 
 def test_grants_end_at_the_first_whole_second_they_are_not_valid_at() -> None:
-    grants = (Grant("aa", "k1", 10.2), Grant("bb", "k2", 10.0), Grant("cc", "k3"))
+    grants = (Grant("aa", "k1", 10.2), Grant("bb", "k2", 10.0), Grant("cc", "k3"), Grant("dd", "@k4"))
     state = derive_state(route(ONE, access=Access.KEYS, grants=grants), "p0")
-    assert state.grants == {"aa/m": "11:k1", "bb/m": "10:k2", "cc/m": "9999999999:k3"}
-    assert state.keys == {"aa": "11", "bb": "10", "cc": "9999999999"}
+    assert state.grants == {"aa/m": "@11:k1", "bb/m": "@10:k2", "cc/m": "k3", "dd/m": "@9999999999:@k4"}
+    assert state.keys == {"aa": "11", "bb": "10", "cc": "9999999999", "dd": "9999999999"}
 
 
 def full(address: str = "1.1.1.1:1", row: str = "p0:k") -> State:
@@ -333,7 +333,7 @@ def test_times_of_a_clock_that_was_set_back_are_none() -> None:
 
 @pytest.mark.parametrize(
     ("share", "flags"),
-    [(None, ["01"]), (0, ["00"]), (1, ["01"]), (0.01, ["00", "01 10000"]), (1e-9, ["00"])],
+    [(None, ["01"]), (0, ["00"]), (1, ["01"]), (0.01, ["01 10000", "00"]), (1e-9, ["00"])],
 )
 def test_how_traces_are_sampled(share: float | None, flags: list[str]) -> None:
     rules = [rule for rule in identify(share) if "(txn.tp) 00-" in rule and "if !{" in rule]

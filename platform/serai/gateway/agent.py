@@ -60,6 +60,7 @@ class Agent:
         )
         self._trust = Trust(config.data / "contact", config.keys, self._is_server_there, self._trust_keys)
         self._uploader = Uploader(self._journal, self._spool, self._control)
+        self.is_leaving = False  # whether what can serve on does so when this ends
 
     @property
     def url(self) -> str:
@@ -160,7 +161,7 @@ class Agent:
         try:
             await asyncio.wait((stopped, *loops), return_when=asyncio.FIRST_COMPLETED)
             log.info("gateway %s finishes %d requests", self.id, self.engine.in_flight)
-            await self.engine.close(self._config.drain_s)
+            await (self.engine.leave if self.is_leaving else self.engine.close)(self._config.drain_s)
         finally:
             for task in (stopped, *loops):
                 task.cancel()

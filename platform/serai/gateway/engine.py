@@ -85,3 +85,7 @@ class Engine(ABC):
     @abstractmethod
     async def close(self, drain_s: float) -> None:
         """Take no new connections, wait up to `drain_s` for requests in flight, then cut what is left."""
+
+    async def leave(self, drain_s: float) -> None:
+        """Close, but leave behind what can serve on by itself: another engine in the same folder takes it over."""
+        await self.close(drain_s)

@@ -14,6 +14,9 @@ from serai.domain.routes import Grant, Route
 from .headers import Headers, values_of
 from .problems import Problem, make_unauthenticated, make_unavailable
 
+FORBIDDEN = "the key is valid but not for this deployment; ask its owner for access"
+EXPIRED = "the key has expired; ask the deployment's owner for a new one"
+
 
 class WrongKey(Problem):
     """A key was sent, and it is none."""
@@ -40,18 +43,27 @@ def check_key(
     `grants` is keyed by hash, `now` in epoch seconds. `is_known(hash, now)` tells whether a key that is not granted
     here is valid for another deployment; it is asked only then.
     """
-    manual = f"send a key of this deployment {_ways(route.key_header)}"
     if key is None:
-        raise make_unauthenticated(f"this deployment takes keyed requests only: {manual}")
+        raise make_unauthenticated(describe_missing(route.key_header))
     key_hash = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
     grant = grants.get(key_hash)
     if grant is None and is_known(key_hash, now):
-        raise Problem(403, "forbidden", "the key is valid but not for this deployment; ask its owner for access")
+        raise Problem(403, "forbidden", FORBIDDEN)
     if grant is None:
-        raise _make_wrong(f"the key is not valid: {manual}")
+        raise _make_wrong(describe_wrong(route.key_header))
     if not is_current(grant, now):
-        raise _make_wrong("the key has expired; ask the deployment's owner for a new one")
+        raise _make_wrong(EXPIRED)
     return grant
+
+
+def describe_missing(key_header: str) -> str:
+    """Return what who sent no key is told; `key_header` as routes have it."""
+    return f"this deployment takes keyed requests only: send a key of this deployment {_ways(key_header)}"
+
+
+def describe_wrong(key_header: str) -> str:
+    """Return what who sent no valid key is told."""
+    return f"the key is not valid: send a key of this deployment {_ways(key_header)}"
 
 
 def check_admitted(before: Route, now: Route) -> None:

@@ -19,6 +19,7 @@ def say_nothing(url: str) -> None:
 def run(config: GatewayConfig, announce: Callable[[str], None] = say_nothing) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight; `announce(url)` is called when requests are taken.
 
+    SIGUSR2 ends it, too, and leaves HAProxy behind, for the next gateway in the folder to take over.
     OSError where the address is taken; Conflict where another gateway has the folder.
     """
     _raise_descriptor_limit()
@@ -29,9 +30,16 @@ async def _run(config: GatewayConfig, announce: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(ExhaustionHandler())
     stop = asyncio.Event()
+    agent = Agent(config)
+
+    def leave() -> None:
+        agent.is_leaving = True
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Agent(config).run(stop, announce)
+    loop.add_signal_handler(signal.SIGUSR2, leave)
+    await agent.run(stop, announce)
 
 
 def _raise_descriptor_limit() -> None:

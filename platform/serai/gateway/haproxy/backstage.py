@@ -41,7 +41,11 @@ class Backstage:
             self._servers.append(await loop.create_unix_server(factory, path, backlog=_BACKLOG))
             Path(path).chmod(0o600)
 
-    def close(self) -> None:
+    def refuse(self) -> None:
+        """Take no more connections; those that are there go on."""
         for server in self._servers:
             server.close()
+
+    def close(self) -> None:
+        self.refuse()
         self._records.close()

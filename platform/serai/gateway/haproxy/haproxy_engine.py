@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from serai.domain.deployment import Access
@@ -165,10 +166,7 @@ class HaproxyEngine(Engine):
     async def close(self, drain_s: float) -> None:
         if not self._is_open:
             return
-        self._is_open = False
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end_tasks()
         await drain(self._runtime, [self.address, *([self.tls_address] if self.tls_address else [])], drain_s)
         cut = await record_cut(self._runtime, self._wanted.deployments())
         await self._carrier.close(0)
@@ -178,6 +176,25 @@ class HaproxyEngine(Engine):
         for record in cut:
             self._keep(record)
         self._release()
+
+    async def leave(self, drain_s: float) -> None:
+        """HAProxy serves on; requests for this process wait there for the next one, for up to 3 s."""
+        if not self._is_open:
+            return
+        await self._end_tasks()
+        self._backstage.refuse()
+        await self._carrier.close(drain_s)
+        with suppress(RuntimeFailure):
+            await self._accounts.settle(self._wanted.deployments())
+        self._backstage.close()
+        log.info("HAProxy (process %d) serves on, for the next gateway", self.pid)
+        self._close_files()
+
+    async def _end_tasks(self) -> None:
+        self._is_open = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _bring(self, routes: Mapping[str, Route | None]) -> None:
         touched = self._wanted.take(routes)
@@ -205,7 +222,7 @@ class HaproxyEngine(Engine):
         for name, row in found.rows.items():
             self._wanted.slots.assign(name, row.partition(":")[0])
         self._wanted.take(dict(self._table.routes))
-        await self._supervision.take_over()
+        await self._supervision.take_over(found, partial(self._accounts.settle, self._wanted.deployments()))
         if self._tls is not None:
             await self._supervision.present(self._tls.certificate.pem)
 
@@ -242,6 +259,10 @@ class HaproxyEngine(Engine):
 
     def _release(self) -> None:
         self._backstage.close()
-        self._ledger.close()
         self._folder.remove()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        self._runtime.close()
+        self._ledger.close()
         self._folder.close()

@@ -9,12 +9,11 @@ from serai.domain.traffic import Rate
 from serai.gateway.rates import describe_wrong
 
 from .problem_text import make_return
-from .rows import WINDOWS_S
+from .rows import ROW, WINDOWS_S
 
 _WRONG = "wrong_keys"
 # An IPv6 caller has a /64 whole; addresses of IPv4 that are written as IPv6 are masked as IPv4 by HAProxy.
 CLIENT = "src,ipmask(32,64)"
-_ROW = "var(txn.row),field({},:)"
 # Tables that are full forget who was quiet for longest. A name is that of a deployment, and a key's number or address.
 _SIZE, _NAME_BYTES = "100k", 160
 
@@ -31,11 +30,10 @@ def make_tables(wrong_keys: Rate | None) -> list[tuple[str, list[str]]]:
     ]
 
 
-def count_wrong_keys(rate: Rate | None) -> list[str]:
-    """Refuse a client that has sent many wrong keys one more try; go between the look-up and the refusal of the key."""
+def count_wrong_keys(rate: Rate | None, is_wrong: str) -> list[str]:
+    """Refuse a client that has sent many wrong keys one more try. `is_wrong` is the condition that this is one."""
     if rate is None:
         return []
-    is_wrong = "{ var(txn.hash) -m found } !{ var(txn.kid) -m found }"
     wait = {"Retry-After": str(rate.per_s)}
     return [
         f"http-request track-sc2 {CLIENT} table {_WRONG} if {is_wrong}",
@@ -49,7 +47,7 @@ def count_wrong_keys(rate: Rate | None) -> list[str]:
 def keep_rates() -> list[str]:
     """Refuse what passes a limit, and count the rest. Nothing but limits may come after: without them it ends here."""
     return [
-        f"http-request allow unless {{ {_ROW.format(3)} -m found }}",
+        f"http-request allow unless {{ {ROW.format(3)} -m found }}",
         *_track(0, "var(txn.kid),concat(/,txn.dep,/k)", 3, " { var(txn.kid) -m found }"),
         *_track(1, f"{CLIENT},concat(/,txn.dep,/c)", 5, ""),
         _refuse(0, 3, "key", "per_key"),
@@ -62,17 +60,17 @@ def keep_rates() -> list[str]:
 def _track(counter: int, name: str, field: int, condition: str) -> list[str]:
     """Choose the table by the window, and set `max` of this counter."""
     return [
-        f"http-request set-var(txn.max{counter}) {_ROW.format(field + 1)}",
+        f"http-request set-var(txn.max{counter}) {ROW.format(field + 1)}",
         *(
             f"http-request track-sc{counter} {name} table {_table(per_s)}"
-            f" if {{ {_ROW.format(field)} -m str {per_s} }}{condition}"
+            f" if {{ {ROW.format(field)} -m str {per_s} }}{condition}"
             for per_s in WINDOWS_S
         ),
     ]
 
 
 def _refuse(counter: int, field: int, whose: str, limit: str) -> str:
-    window = f"%[{_ROW.format(field)}]"
+    window = f"%[{ROW.format(field)}]"
     detail = (
         f"this {whose} has sent %[var(txn.max{counter})] requests within {window} s, and no more may pass"
         f" (limits.{limit}); send it again later"

@@ -6,6 +6,12 @@ deployments or replicas come and go. What a slot does to a request stands in the
     callers --> frontend --> slot --> replicas
                     |          `----> rescue: the asyncio engine, when no replica takes a request that was written
                     `---------------> handed: the asyncio engine, for what HAProxy does not do exactly as it should
+
+Rules are what a request costs. `allow` ends those of a frontend or of a slot, so each says first what most requests
+need, then lets them go on, and deals with the rare after that:
+
+    frontend  which deployment, how long the head is, what is odd at first sight; then other headers that matter
+    slot      what the model is told; then keys; then rates
 """
 
 from __future__ import annotations
@@ -17,12 +23,14 @@ from dataclasses import dataclass
 from serai.domain.traffic import Rate
 from serai.gateway.rates import WRONG_KEYS
 
-from .keys import check_key, hand_over_two_keys
+from .keys import check_key
 from .names import HANDED, RESCUE, slot_name
+from .oddities import IS_HANDED, hand_over_odd, settle_headers
 from .plan import server_line
-from .problem_text import make_errors, make_return
+from .problem_text import make_errors
 from .rates import keep_rates, make_tables
-from .rules import answer, find_row, hand_over_odd, identify, measure_request, rewrite
+from .rows import BACKEND
+from .rules import DEPLOYMENT, PREFIX, answer, find_row, identify, measure_request, rewrite
 from .state import CALLER_IDLE_S, CONNECT_S, Server
 
 FRONTEND = "callers"
@@ -132,24 +140,12 @@ def _frontend(plan: Plan) -> list[str]:
         *_binds(plan),
         "log ring@records format raw local0",
         f"log-format '{_RECORD}{'' if plan.trace_share is None else _SPAN}'",
-        "http-request set-var(txn.t0) date(0,us)",
-        *measure_request(),
         *find_row(plan.domain),
-        "http-request set-log-level silent if !{ var(txn.row) -m found } !{ path_beg /-/ }",
-        make_return(
-            404,
-            "unknown-deployment",
-            "no deployment answers here; the path begins with /<deployment>/",
-            "if !{ var(txn.row) -m found } !{ path_beg /-/ }",
-            {"X-Request-Id": "%[uuid()]"},
-        ),
-        "http-request set-var(txn.be) var(txn.row),field(1,:)",
-        "http-request set-var(txn.access) var(txn.row),field(2,:)",
+        *measure_request(),
         *hand_over_odd(),
-        *hand_over_two_keys(),
-        "http-after-response set-header x-request-id %[var(txn.rid)] if { var(txn.rid) -m found }",
-        f"use_backend {HANDED} if {{ path_beg /-/ }}",
-        "use_backend %[var(txn.be)]",
+        *settle_headers(),
+        f"use_backend {HANDED} if {IS_HANDED}",
+        f"use_backend {BACKEND}",
     ]
 
 
@@ -175,8 +171,15 @@ def _handed() -> list[str]:
 
 
 def _slot(plan: Plan) -> list[str]:
-    checked = check_key(plan.wrong_keys)
-    return ["balance leastconn", *identify(plan.trace_share), *checked, *rewrite(), *keep_rates(), *answer()]
+    return [
+        "balance leastconn",
+        "http-after-response set-header x-request-id %[var(txn.rid)]",
+        *identify(plan.trace_share),
+        *rewrite(PREFIX if plan.domain else DEPLOYMENT, plan.tls is not None),
+        *check_key(plan.wrong_keys),
+        *keep_rates(),
+        *answer(),
+    ]
 
 
 def _backend(servers: list[str]) -> list[str]:

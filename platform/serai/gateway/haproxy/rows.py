@@ -16,6 +16,19 @@ KEY_HEADER = "x-api-key"
 # remembers a single request for up to two windows.
 WINDOWS_S = (1, 10, 60, 3600)
 
+ROW = "var(txn.row),field({},:)"
+BACKEND = f"%[{ROW.format(1)}]"
+
+
+def is_letter(*letters: str) -> str:
+    """Return the condition that a row says one of these of access."""
+    return f"{{ {ROW.format(2)} -m str {' '.join(letters)} }}"
+
+
+def ends_with(letter: str) -> str:
+    """Return the condition that a row says this of access, and nothing of rates."""
+    return f"{{ var(txn.row),field(2,:,0) -m str {letter} }}"
+
 
 def make_row(backend: str, route: Route) -> str:
     return f"{backend}:{_access(route)}{_limits(route)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from .plan import GRANTS, KEYS, ROWS
 from .state import Server, State
@@ -26,6 +27,7 @@ class Runtime:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._held: set[asyncio.StreamWriter] = set()
 
     async def run(self, commands: Sequence[str]) -> list[str]:
         """Return the answer to each command; raise RuntimeFailure where they cannot be had."""
@@ -48,11 +50,32 @@ class Runtime:
         )
         return State(parse_map(rows), parse_map(grants), parse_map(keys), parse_servers(servers))
 
-    async def _run(self, commands: Sequence[str]) -> list[str]:
+    async def hold(self, seconds: float) -> None:
+        """Keep the worker that runs now from ending for a while, if it is told to: it has something to tell still."""
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(_TIMEOUT_S):
+                _, writer = await self._open()
+            asyncio.get_running_loop().call_later(seconds, self._let_go, writer)
+            self._held.add(writer)
+
+    def close(self) -> None:
+        """Let go of the workers that are held."""
+        for writer in list(self._held):
+            self._let_go(writer)
+
+    def _let_go(self, writer: asyncio.StreamWriter) -> None:
+        self._held.discard(writer)
+        writer.close()
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_unix_connection(self.path, limit=_LIMIT_BYTES)
+        writer.write(b"prompt\n")
+        await reader.readuntil(b"> ")
+        return reader, writer
+
+    async def _run(self, commands: Sequence[str]) -> list[str]:
+        reader, writer = await self._open()
         try:
-            writer.write(b"prompt\n")
-            await reader.readuntil(b"> ")
             answers: list[str] = []
             for batch in _batches(commands):
                 writer.write("".join(f"{command}\n" for command in batch).encode())

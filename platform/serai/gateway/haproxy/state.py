@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 
 from serai.domain.deployment import Access, Timeouts
-from serai.domain.routes import Route
+from serai.domain.routes import Grant, Route
 
 from .names import HANDED, server_name
 from .rows import is_checked, is_counted, make_row
@@ -55,9 +55,8 @@ def derive_state(route: Route, slot: str | None, is_trusting: bool = True) -> St
     is_open = is_trusting or route.access is Access.PUBLIC
     backend = slot if servers and slot and is_open else HANDED
     expiries = {grant.key_hash: format_expiry(grant.expires_at) for grant in route.grants}
-    grants = {
-        f"{grant.key_hash}/{route.deployment}": f"{expiries[grant.key_hash]}:{grant.key_id}" for grant in route.grants
-    }
+    is_keyed = route.access is Access.KEYS
+    grants = {f"{grant.key_hash}/{route.deployment}": format_grant(grant) for grant in route.grants if is_keyed}
     return State({route.deployment: make_row(backend, route)}, grants, expiries, servers)
 
 
@@ -89,6 +88,12 @@ def is_numeric(address: str) -> bool:
     return port.isdigit() and 0 < int(port) < 65536
 
 
+def format_grant(grant: Grant) -> str:
+    """Return the id of a key that never ends, else `@<end>:<id>`."""
+    is_plain = grant.expires_at is None and not grant.key_id.startswith("@")
+    return grant.key_id if is_plain else f"@{format_expiry(grant.expires_at)}:{grant.key_id}"
+
+
 def format_expiry(expires_at: float | None) -> str:
-    """Return the first whole second at which a key is not valid any more; a key id may not look like one."""
+    """Return the first whole second at which a key is not valid any more."""
     return str(_NEVER if expires_at is None else min(math.ceil(expires_at), _NEVER))

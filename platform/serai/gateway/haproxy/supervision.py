@@ -18,13 +18,16 @@ from .master import HaproxyFailure, Master, claim_port
 from .program import Program
 from .render import CERTIFICATE, Plan
 from .runtime import Runtime, RuntimeFailure
-from .steering import Steering
+from .state import State
+from .steering import Steering, replica_of
 from .wanted import Wanted
 
 log = logging.getLogger(__name__)
 
 _PAUSES_S = (0.0, 0.2, 0.5, 1.0, 3.0)
 _STEADY_S = 60.0
+# A worker that ends at once takes records along that it has not sent yet.
+_FLUSH_S = 2.0
 _THREADS = 8
 
 
@@ -57,24 +60,21 @@ class Supervision:
         return self._old_replicas
 
     async def adopt(self, host: str, port: int, domain: str, tls: tuple[str, int] | None = None) -> bool:
-        """Take over the HAProxy that an earlier process left in the folder, if it is the one that would be started.
+        """Take over the HAProxy that an earlier process left in the folder; return whether there is one that answers.
 
-        One that is not is ended: nobody steers it any more.
+        Any other is ended: nobody steers it any more.
         """
         note = self._folder.read_note()
         if not await self.master.adopt():
             await self.master.end_stray(_number(note.get("pid")))
             return False
         slots, old_port = note.get("slots"), note.get("port")
-        if isinstance(slots, int) and isinstance(old_port, int):
+        if isinstance(slots, int) and isinstance(old_port, int) and await self._describe():
             place = (tls[0], tls[1] or _number(note.get("tls_port"))) if tls else None
             self.plan = replace(self.plan, host=host, port=port or old_port, domain=domain, slots=slots, tls=place)
-            if await self._is_as_planned():
-                self._wanted.slots.grow(slots)
-                return True
-        log.warning(
-            "the HAProxy that an earlier gateway left (process %d) is another one; it is ended", self.master.pid
-        )
+            self._wanted.slots.grow(slots)
+            return True
+        log.warning("the HAProxy that an earlier gateway left (process %d) does not answer: ended", self.master.pid)
         await self.master.stop()
         return False
 
@@ -95,28 +95,50 @@ class Supervision:
         self.steering.began(state)
         self._old_replicas = set()
 
-    async def take_over(self) -> None:
-        """Bring the adopted HAProxy to what is wanted."""
-        log.info("HAProxy (process %d) has served on; it is taken over", self.master.pid)
+    async def take_over(self, found: State, settle: Callable[[], Awaitable[None]]) -> None:
+        """Bring the adopted HAProxy, which knows `found`, to what is wanted.
+
+        Where another configuration is planned, as after an upgrade, it goes on with that one. `settle` sees to it that
+        what the worker has counted until then is on record.
+        """
         await self._began()
-        await self.steering.audit()
+        if f"serai-{self.plan.digest}" in await self._describe():
+            log.info("HAProxy (process %d) has served on; it is taken over", self.master.pid)
+            await self.steering.audit()
+            return
+        try:
+            await settle()
+            await self._renew(self.plan)
+        except (OSError, HaproxyFailure, RuntimeFailure) as error:
+            log.warning("HAProxy (process %d) has served on, and is ended: %s", self.master.pid, error)
+            await self.master.stop()
+            await self.launch()
+            return
+        self._old_replicas = {replica_of(key) for key in found.servers}
+        log.info("HAProxy (process %d) has served on; it has another configuration now", self.master.pid)
 
     async def grow(self, slots: int) -> None:
         """Reload HAProxy with more slots; its old workers finish what they have. Where that cannot be, all stays."""
-        plan, state = replace(self.plan, slots=slots), self._wanted.copy()
+        before = self.steering.replicas()
         try:
-            self._folder.write(plan, state)
-            await self.master.reload()
+            await self._renew(replace(self.plan, slots=slots))
         except (OSError, HaproxyFailure) as error:
             log.error("HAProxy cannot grow to %d deployments, the gateway itself carries the others: %s", slots, error)
             return
-        self._old_replicas |= self.steering.replicas()
+        self._old_replicas |= before
         self._wanted.slots.grow(slots)
+        log.info("HAProxy was reloaded with room for %d deployments", slots)
+
+    async def _renew(self, plan: Plan) -> None:
+        """Have HAProxy go on with another configuration, and all that is wanted."""
+        state = self._wanted.copy()
+        self._folder.write(plan, state)
+        await self._runtime.hold(_FLUSH_S)
+        await self.master.reload()
         self.plan = plan
         self._note()
         await self._began()
         self.steering.began(state)
-        log.info("HAProxy was reloaded with room for %d deployments", slots)
 
     async def present(self, pem: bytes) -> None:
         """Have HAProxy show another certificate from the next handshake on. Invalid where it does not take it.
@@ -166,11 +188,12 @@ class Supervision:
         log.info("HAProxy runs again (process %d)", self.master.pid)
         return True
 
-    async def _is_as_planned(self) -> bool:
+    async def _describe(self) -> str:
+        """Return what HAProxy says of itself, "" where it does not answer."""
         try:
-            return f"serai-{self.plan.digest}" in await self._runtime.ask("show info")
+            return await self._runtime.ask("show info")
         except RuntimeFailure:
-            return False
+            return ""
 
 
 def _number(value: object) -> int:
