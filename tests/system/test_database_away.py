@@ -35,7 +35,7 @@ def serai(tmp_path: Path, postgres: PostgresServer) -> Iterator[Installation]:
 def counted(serai: Installation) -> int:
     with serai.client() as client:
         found = client.load_requests("echo", {"from": "1h", "interval": "1m"})
-    return int(found["total"]["count"])  # type: ignore[index,call-overload,arg-type]
+    return int(found["total"]["count"])
 
 
 def test_figures_wait_for_their_store(serai: Installation, postgres: PostgresServer, tmp_path: Path) -> None:

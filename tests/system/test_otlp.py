@@ -68,7 +68,7 @@ def counted(receiver: Receiver) -> int:
 def sinks(serai: Installation) -> dict[str, dict[str, Any]]:
     with serai.client() as client:
         [otlp] = [plugin for plugin in client.list_plugins() if plugin["name"] == "otlp"]
-    return {sink["way"]: sink for sink in otlp["sinks"]}  # type: ignore[index,union-attr]
+    return {sink["way"]: sink for sink in otlp["sinks"]}
 
 
 def test_what_arrives_is_what_happened(serai: Installation, receiver: Receiver, tmp_path: Path) -> None:
