@@ -76,7 +76,9 @@ class Configuration:
         "share",
     )
     trace_url: str = _setting(
-        "", "Address of a trace in your tracer, with {trace_id} in it: https://tracer.example/trace/{trace_id}.", "trace_url"
+        "",
+        "Address of a trace in your tracer, with {trace_id} in it: https://tracer.example/trace/{trace_id}.",
+        "trace_url",
     )
     domain: str = _setting("localhost", "Requests to the host <deployment>.<domain> are routed by host.")
     database: str = _setting("", "sqlite:///path or postgresql://...; by default a file in the data folder.")
