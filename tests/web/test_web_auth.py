@@ -25,8 +25,8 @@ NEEDS = [
 NEEDS = [(method, path.replace("<digest>", "sha256:" + 64 * "0"), needs) for method, path, needs in NEEDS]
 HAS = {
     "reader": {Permission.READ},
-    "writer": {Permission.READ, Permission.WRITE, Permission.FETCH},
-    "admin": {Permission.READ, Permission.WRITE, Permission.ADMIN, Permission.FETCH},
+    "writer": {Permission.READ, Permission.WRITE, Permission.FETCH, Permission.SPANS},
+    "admin": {Permission.READ, Permission.WRITE, Permission.ADMIN, Permission.FETCH, Permission.SPANS},
     "gateway": {Permission.GATEWAY},
 }
 

@@ -72,7 +72,12 @@ def test_answers_are_what_their_shape_says_and_nothing_more(installation: Instal
     installation.caller().post("/users", {"login": "x"})
     installation.caller().put("/teams/m", {"members": ["x"]})
     installation.say("m", 1, "a line")
-    path = re.sub(r"<int:\w+>", "1", endpoint.rule).replace("<name>", "m").replace("<login>", "x")
+    path = (
+        re.sub(r"<int:\w+>", "1", endpoint.rule)
+        .replace("<name>", "m")
+        .replace("<login>", "x")
+        .replace("<trace_id>", 32 * "a")
+    )
     who = "gateway" if endpoint.needs == "gateway" else "admin"
     client = installation.app.test_client()
     answer = client.get(path, headers=installation.caller(who).headers)
