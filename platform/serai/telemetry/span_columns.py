@@ -73,7 +73,7 @@ class ColumnSorter:
                 own = repeat(self._lookup[low]) if low == high else list(map(self._lookup.__getitem__, column))
                 numbers.append(own)
                 continue
-            values = _read_times(name, column) if name in _CLOCKS else _read_sizes(name, column)
+            values = _read_times(name, column, low, high) if name in _CLOCKS else _read_sizes(name, column)
             if values is None:
                 return False
             varying[name] = values
@@ -85,7 +85,8 @@ class ColumnSorter:
         trace_ids, span_ids, kinds, began_ns, ended_ns = zip(*map(_heads, spans), strict=True)
         if set(map(len, trace_ids)) != {16} or set(map(len, span_ids)) != {8}:
             return False
-        windows = [ended // WINDOW_NS for ended in ended_ns]
+        first, last = min(ended_ns) // WINDOW_NS, max(ended_ns) // WINDOW_NS
+        windows = repeat(first) if first == last else [ended // WINDOW_NS for ended in ended_ns]
         places: dict[tuple[int, ...], list[int]] = {}
         for place, key in enumerate(zip(windows, kinds, *numbers)):  # noqa: B905 - what is the same for all is endless
             found = places.get(key)
@@ -128,7 +129,11 @@ def _by_length(spans: Spans) -> Iterator[tuple[Spans, Sequence[Any]]]:
     """Yield spans that have as many attributes, with these."""
     rows = list(map(_attributes, spans))
     lengths = list(map(len, rows))
-    for length in dict.fromkeys(lengths):
+    found = dict.fromkeys(lengths)
+    if len(found) == 1:
+        yield spans, rows
+        return
+    for length in found:
         places = [place for place, each in enumerate(lengths) if each == length]
         yield _pick(spans, places), _pick(rows, places)
 
@@ -145,11 +150,10 @@ def _find_kind(row: Sequence[bytes]) -> Kind | None:
     return tuple(found)
 
 
-def _read_times(name: str, column: Sequence[bytes]) -> Sequence[int] | None:
+def _read_times(name: str, column: Sequence[bytes], low: bytes, high: bytes) -> Sequence[int] | None:
     """Return the whole microseconds of doubles in seconds, None where something else is among them."""
     prefix = _PREFIXES[name] + _DOUBLE
-    is_double = min(column).startswith(prefix) and max(column).startswith(prefix)
-    if not is_double or set(map(len, column)) != {len(prefix) + 8}:
+    if not (low.startswith(prefix) and high.startswith(prefix)) or set(map(len, column)) != {len(prefix) + 8}:
         return None
     try:
         times_us = [int(seconds * 1e6 + 0.5) for (seconds,) in iter_unpack(f"<{len(prefix)}xd", b"".join(column))]

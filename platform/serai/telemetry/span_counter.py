@@ -36,8 +36,8 @@ class SpanCounter:
         self._sequence = count(1)
         self._lock = threading.Lock()
         self._storing = threading.Lock()
-        self._open = _Pile()
-        self._closed: _Pile | None = None
+        self._open = Pile()
+        self._closed: Pile | None = None
         self._counted = _Memory()
         self._ready_at = 0.0
 
@@ -62,7 +62,7 @@ class SpanCounter:
         """Store what has come so far; with `_storing` held."""
         time.sleep(max(0.0, self._ready_at - time.monotonic()))
         with self._lock:
-            pile, self._open = self._open, _Pile()
+            pile, self._open = self._open, Pile()
             self._closed = pile
         began = time.monotonic()
         try:
@@ -80,12 +80,12 @@ class SpanCounter:
             now = time.monotonic()
             self._ready_at = now + min(_REST * (now - began), _LONGEST_REST_S)
 
-    def _make_windows(self, pile: _Pile) -> list[Window]:
+    def _make_windows(self, pile: Pile) -> list[Window]:
         taken = pile.folder.take(0.0, all=True)
         return [make_window(self._gateway, next(self._sequence), at, _LENGTH_S, series) for at, series in taken]
 
 
-class _Pile:
+class Pile:
     """Batches that are stored together."""
 
     def __init__(self) -> None:

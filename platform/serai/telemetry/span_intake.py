@@ -90,7 +90,7 @@ class SpanIntake:
 
         Raise SeraiError where the figures cannot be stored: nothing was taken then.
         """
-        judge = _Judge(self._versions_of, sender.may_tell_of, self._now())
+        judge = Judge(self._versions_of, sender.may_tell_of, self._now())
         whys: Counter[str] = Counter()
         if sorter.nameless:
             whys["a span needs a trace id of 16 bytes and an id of 8"] = sorter.nameless
@@ -115,7 +115,7 @@ class SpanIntake:
             self._counter.count(batch.digest(), groups)
 
 
-class _Judge:
+class Judge:
     """Says why a group cannot be taken; asks once about each deployment."""
 
     def __init__(
