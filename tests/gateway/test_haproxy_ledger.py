@@ -210,7 +210,7 @@ def test_a_worker_that_is_not_known_yet_is_not_counted_twice(tmp_path: Path) -> 
 
     async def run() -> None:
         world = Comparing(tmp_path, counted=3, entered=0)
-        world.records._strangers.update({(43, _SLOT, _GOOD): 3, (44, _SLOT, _GOOD): 9})
+        world.records.strangers.update({(43, _SLOT, _GOOD): 3, (44, _SLOT, _GOOD): 9})
         world.haproxy.worker = 43
         await world.settle()
         assert world.kept == [] and world.ledger.get(_SLOT, _GOOD) == 0

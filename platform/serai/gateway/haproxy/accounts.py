@@ -11,6 +11,7 @@ from serai.gateway.record import RequestRecord
 
 from .ledger import CLASSES, Ledger
 from .names import slot_number
+from .parting import Parting, is_done, part, sum_entered
 from .reader import Records
 from .runtime import Runtime, parse_pairs, parse_stat
 
@@ -33,11 +34,35 @@ class Accounts:
         self._ledger = ledger
         self._keep = keep
         self._owners: dict[str, str] = {}
+        self._partings: list[Parting] = []
         self.untimed = 0
 
     async def begin(self) -> None:
         """Count for the worker that runs now."""
-        self._records.begin(int(parse_pairs(await self._runtime.ask("show info"))["Pid"]))
+        worker = int(parse_pairs(await self._runtime.ask("show info"))["Pid"])
+        for parting in self._partings:
+            if parting.worker == self._ledger.worker != worker:
+                parting.known = self._ledger.copy()
+        self._records.begin(worker)
+
+    async def part(self) -> None:
+        """The worker that runs now is about to be told to end: keep in touch, as it has no way to send records then."""
+        parting = await part(self._runtime, self._ledger.worker)
+        if parting is not None:
+            self._partings.append(parting)
+
+    async def settle_parted(self, is_last: bool = False) -> None:
+        """Enter what is missing of workers that have ended all but, or of all that are there, if this `is_last`."""
+        for parting in list(self._partings):
+            rows = await parting.ask()
+            if rows is not None and not is_last and not is_done(rows):
+                continue
+            if rows is not None and parting.known is not None:
+                entered = sum_entered(parting.known, self._records.strangers, parting.worker)
+                for slot, hundreds, count, about_s in find_missing(rows, entered, {}):
+                    self._keep_lost(slot, hundreds, count, about_s)
+            parting.close()
+            self._partings.remove(parting)
 
     async def settle(self, owners: Mapping[str, str]) -> None:
         """Enter what is missing. `owners` are deployments by slot.
@@ -62,10 +87,16 @@ class Accounts:
             await asyncio.sleep(_LOOK_S)
 
     def _enter(self, slot: int, hundreds: int, count: int, about_s: float) -> None:
+        if not self._keep_lost(slot, hundreds, count, about_s, self._ledger.add):
+            self._ledger.add(slot, hundreds, count)
+
+    def _keep_lost(
+        self, slot: int, hundreds: int, count: int, about_s: float, enter: Callable[[int, int], None] | None = None
+    ) -> bool:
+        """Keep requests without times, and `enter` each; return whether it is known whose they were."""
         deployment = self._owners.get(f"p{slot}")
         if deployment is None:
-            self._ledger.add(slot, hundreds, count)
-            return
+            return False
         self.untimed += count
         log.warning("the records of %d requests of %s were lost: counted without their times", count, deployment)
         status = hundreds * 100 or _SILENT
@@ -75,7 +106,9 @@ class Accounts:
                     time.time(), deployment, 0, "", status, about_s, None, None, 0, 0, "", "", "", "", is_timed=False
                 )
             )
-            self._ledger.add(slot, hundreds)
+            if enter is not None:
+                enter(slot, hundreds)
+        return True
 
 
 def find_missing(

@@ -76,9 +76,8 @@ class HaproxyEngine(Engine):
         self._wanted = Wanted(Slots(0))
         self._accounts = Accounts(self._runtime, self._records, self._ledger, keep)
         share = tracing.share if tracing else None
-        self._supervision = Supervision(
-            program, self._folder, self._runtime, self._wanted, self._accounts.begin, wrong_keys, share
-        )
+        told = (self._accounts.begin, self._accounts.part)
+        self._supervision = Supervision(program, self._folder, self._runtime, self._wanted, *told, wrong_keys, share)
         self._table = RouteTable(0, {})
         self._tasks: list[asyncio.Task[None]] = []
         self._native = 0
@@ -172,6 +171,7 @@ class HaproxyEngine(Engine):
         await self._carrier.close(0)
         with suppress(RuntimeFailure):
             await self._accounts.settle(self._wanted.deployments())
+        await self._accounts.settle_parted(is_last=True)
         await self._supervision.master.stop()
         for record in cut:
             self._keep(record)
@@ -186,6 +186,7 @@ class HaproxyEngine(Engine):
         await self._carrier.close(drain_s)
         with suppress(RuntimeFailure):
             await self._accounts.settle(self._wanted.deployments())
+        await self._accounts.settle_parted(is_last=True)
         self._backstage.close()
         log.info("HAProxy (process %d) serves on, for the next gateway", self.pid)
         self._close_files()
@@ -250,6 +251,7 @@ class HaproxyEngine(Engine):
             await asyncio.sleep(_ACCOUNT_S)
             with suppress(RuntimeFailure):
                 await self._accounts.settle(self._wanted.deployments())
+            await self._accounts.settle_parted()
 
     async def _look(self) -> None:
         rows = parse_stat(await self._runtime.ask("show stat -1 2 -1"))
@@ -263,6 +265,5 @@ class HaproxyEngine(Engine):
         self._close_files()
 
     def _close_files(self) -> None:
-        self._runtime.close()
         self._ledger.close()
         self._folder.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from serai.gateway.pile import decode_line
@@ -62,6 +63,11 @@ class Ledger:
 
     def get(self, slot: int, hundreds: int) -> int:
         return self._read(self._place(slot, hundreds))
+
+    def copy(self) -> Callable[[int, int], int]:
+        """Return `get` as it is now, whatever is counted later."""
+        counts = bytes(self._counts[:_ENTRY_AT])
+        return lambda slot, hundreds: int(_COUNT.unpack_from(counts, self._place(slot, hundreds))[0])
 
     def close(self) -> None:
         self._counts.close()

@@ -40,7 +40,7 @@ class Records:
         self._is_puzzled = False
         self._quiet_looks = self._latest_us = self._mark_us = 0
         self.late: Counter[tuple[int, int]] = Counter()
-        self._strangers: Counter[tuple[int, int, int]] = Counter()  # by worker, slot, hundreds
+        self.strangers: Counter[tuple[int, int, int]] = Counter()  # by worker, slot, hundreds
         self.connections = 0
         self._transports: set[asyncio.Transport] = set()
 
@@ -65,10 +65,11 @@ class Records:
         """Have the ledger count for a worker from now on, with what it did before it was known here."""
         if worker != self._ledger.worker:
             self._ledger.begin(worker)
-            for (stranger, slot, hundreds), count in self._strangers.items():
+            for (stranger, slot, hundreds), count in self.strangers.items():
                 if stranger == worker:
                     self._ledger.add(slot, hundreds, count)
-        self._strangers.clear()
+        for known in [known for known in self.strangers if known[0] == worker]:
+            del self.strangers[known]
 
     def expect(self, mark_us: int) -> None:
         """Wait from now on for the records of requests that ended before `mark_us`; count younger ones in `late`."""
@@ -123,7 +124,7 @@ class Records:
         slot = slot_number(heap.backend.decode())
         if heap.worker != self._ledger.worker:
             if slot is not None:
-                self._strangers[heap.worker, slot, heap.end.hundreds] += len(heap.lines)
+                self.strangers[heap.worker, slot, heap.end.hundreds] += len(heap.lines)
             return
         self._latest_us = heap.ended_us[-1]
         if slot is None:

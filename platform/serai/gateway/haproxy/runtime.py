@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
 from .plan import GRANTS, KEYS, ROWS
 from .state import Server, State
@@ -27,7 +26,6 @@ class Runtime:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._held: set[asyncio.StreamWriter] = set()
 
     async def run(self, commands: Sequence[str]) -> list[str]:
         """Return the answer to each command; raise RuntimeFailure where they cannot be had."""
@@ -50,39 +48,56 @@ class Runtime:
         )
         return State(parse_map(rows), parse_map(grants), parse_map(keys), parse_servers(servers))
 
-    async def hold(self, seconds: float) -> None:
-        """Keep the worker that runs now from ending for a while, if it is told to: it has something to tell still."""
-        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+    async def converse(self) -> Conversation:
+        """Return a conversation with the worker that runs now; RuntimeFailure where there is none. `close` it."""
+        try:
             async with asyncio.timeout(_TIMEOUT_S):
-                _, writer = await self._open()
-            asyncio.get_running_loop().call_later(seconds, self._let_go, writer)
-            self._held.add(writer)
+                return await self._open()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            raise RuntimeFailure(f"HAProxy does not answer: {error or type(error).__name__}") from error
 
-    def close(self) -> None:
-        """Let go of the workers that are held."""
-        for writer in list(self._held):
-            self._let_go(writer)
-
-    def _let_go(self, writer: asyncio.StreamWriter) -> None:
-        self._held.discard(writer)
-        writer.close()
-
-    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _open(self) -> Conversation:
         reader, writer = await asyncio.open_unix_connection(self.path, limit=_LIMIT_BYTES)
-        writer.write(b"prompt\n")
-        await reader.readuntil(b"> ")
-        return reader, writer
+        try:
+            writer.write(b"prompt\n")
+            await reader.readuntil(b"> ")
+        except BaseException:
+            writer.close()
+            raise
+        return Conversation(reader, writer)
 
     async def _run(self, commands: Sequence[str]) -> list[str]:
-        reader, writer = await self._open()
+        conversation = await self._open()
         try:
-            answers: list[str] = []
-            for batch in _batches(commands):
-                writer.write("".join(f"{command}\n" for command in batch).encode())
-                answers += [await _read_answer(reader) for _ in batch]
-            return answers
+            return await conversation.run_unbounded(commands)
         finally:
-            writer.close()
+            conversation.close()
+
+
+class Conversation:
+    """One connection to a worker, which does not end meanwhile."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def run(self, commands: Sequence[str]) -> list[str]:
+        """Return the answer to each command; raise RuntimeFailure where they cannot be had."""
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                return await self.run_unbounded(commands)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            raise RuntimeFailure(f"HAProxy does not answer: {error or type(error).__name__}") from error
+
+    async def run_unbounded(self, commands: Sequence[str]) -> list[str]:
+        """Return the answer to each command, however long it takes; raise what reading raises."""
+        answers: list[str] = []
+        for batch in _batches(commands):
+            self._writer.write("".join(f"{command}\n" for command in batch).encode())
+            answers += [await _read_answer(self._reader) for _ in batch]
+        return answers
+
+    def close(self) -> None:
+        self._writer.close()
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> str:

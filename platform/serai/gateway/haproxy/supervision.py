@@ -26,13 +26,14 @@ log = logging.getLogger(__name__)
 
 _PAUSES_S = (0.0, 0.2, 0.5, 1.0, 3.0)
 _STEADY_S = 60.0
-# A worker that ends at once takes records along that it has not sent yet.
-_FLUSH_S = 2.0
 _THREADS = 8
 
 
 class Supervision:
-    """`plan` is what runs; known once launched. `began` is called when another worker takes requests."""
+    """`plan` is what runs; known once launched.
+
+    `part` is called before a worker is told to end, `began` when another takes requests.
+    """
 
     def __init__(
         self,
@@ -41,10 +42,12 @@ class Supervision:
         runtime: Runtime,
         wanted: Wanted,
         began: Callable[[], Awaitable[None]],
+        part: Callable[[], Awaitable[None]],
         wrong_keys: Rate | None,
         trace_share: float | None = None,
     ) -> None:
         self._began = began
+        self._part = part
         self._program = program
         self._folder = folder
         self._runtime = runtime
@@ -133,7 +136,7 @@ class Supervision:
         """Have HAProxy go on with another configuration, and all that is wanted."""
         state = self._wanted.copy()
         self._folder.write(plan, state)
-        await self._runtime.hold(_FLUSH_S)
+        await self._part()
         await self.master.reload()
         self.plan = plan
         self._note()
