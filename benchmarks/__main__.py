@@ -12,6 +12,7 @@ NAMES = (
     "gateway_revocation",
     "reconcile_tick",
     "metrics_query",
+    "metrics_store",
     "logs",
     "logs_kills",
     "span_intake",

@@ -190,11 +190,12 @@ def find_quantiles(
         return None
 
     def time_at(rank: int, place: int) -> float:
-        if rank <= 0:
-            return min_s
-        if rank >= last:
-            return max_s
-        return min(max(_MIDDLES[buckets[place]], min_s), max_s)
+        if 0 < rank < last:
+            middle = _MIDDLES[buckets[place]]
+            if min_s <= middle <= max_s:
+                return middle
+            return min_s if middle < min_s else max_s
+        return min_s if rank <= 0 else max_s
 
     def between(position: float) -> float:
         rank = int(position)
@@ -202,6 +203,8 @@ def find_quantiles(
         low = time_at(rank, place)
         if rank == position:
             return low
+        if rank > 0 and rank + 1 < last and rank + 1 < cumulative[place]:
+            return low  # both neighbours are in the same bucket
         above = place if rank + 1 < cumulative[place] else bisect_right(cumulative, rank + 1)
         return low + (time_at(rank + 1, above) - low) * (position - rank)
 

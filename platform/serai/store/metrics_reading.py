@@ -59,7 +59,8 @@ def _select(db: Database, read: Read, chosen: Chosen) -> Iterable[tuple[Any, ...
         .where(_matches(chosen))
         .where(bucket.step == read.step_s, bucket.at >= read.start, bucket.at < read.end)
     )
-    return query.tuples().execute(db.peewee)  # type: ignore[no-any-return]
+    # The driver's own rows: peewee's take as long as adding them up.
+    return db.peewee.execute(query)  # type: ignore[no-any-return]
 
 
 def _first_of(db: Database, chosen: Chosen, step_s: int) -> int | None:
