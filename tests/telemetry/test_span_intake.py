@@ -482,3 +482,30 @@ def test_a_full_intake_says_when_to_come_back() -> None:
         assert caught.value.retry_after_s == 1.0
     with intake.place() as take_room:
         take_room(100)
+
+
+def with_length(raw: bytes) -> bytes:
+    return long_varint(len(raw), 3) + raw
+
+
+@pytest.mark.parametrize("unusual", [{7}, {0}, set(range(20))])
+def test_an_attribute_in_an_unusual_form_counts_among_spans_that_are_alike(unusual: set[int]) -> None:
+    """Its value before its key, which no SDK writes and every reader has to understand."""
+    value, key = make_value("z").SerializeToString(), names.REPLICA.encode()
+    pair = encode_field(2, 2, with_length(value)) + encode_field(1, 2, with_length(key))
+    spans = [
+        make_span(number + 1).SerializeToString()
+        + (encode_field(9, 2, with_length(pair)) if number in unusual else make_replica("a"))
+        for number in range(20)
+    ]
+    scope = b"".join(encode_field(2, 2, with_length(span)) for span in spans)
+    body = encode_field(1, 2, with_length(encode_field(2, 2, with_length(scope))))
+    desk = Desk()
+    assert desk.intake.take(sort_spans(body, is_json=False), SENDER) == Refused(0, "")
+    assert desk.counts()["digits", 1, "z", "2xx"] == len(unusual)
+    assert desk.counts()["digits", 1, "a", "2xx"] == 20 - len(unusual)
+
+
+def make_replica(name: str) -> bytes:
+    """Return the attribute of a replica as a field of a span."""
+    return Span(attributes=[KeyValue(key=names.REPLICA, value=make_value(name))]).SerializeToString()
