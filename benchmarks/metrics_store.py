@@ -13,6 +13,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -298,6 +299,7 @@ def run(folder: Path, minute_days: int) -> Sequence[_Row]:
 
 def main() -> None:
     minute_days = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing that was started stays behind
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = [*run(folder, minute_days), *measure_usage_growth(folder)]
