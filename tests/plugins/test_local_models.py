@@ -44,6 +44,8 @@ def test_the_environment_is_clean_and_whole(stage: Stage, monkeypatch: pytest.Mo
     assert "SERAI_TOKEN" not in env
     assert (env["MINE"], env["SECRET"], env["SERAI_REPLICA"]) == ("1", "hush", replica.id)
     assert (env["SERAI_DEPLOYMENT"], env["PYTHONUNBUFFERED"]) == ("model", "1")
+    whose = f"serai.deployment=model,serai.version={workload.version},serai.replica={replica.id}"
+    assert env["OTEL_RESOURCE_ATTRIBUTES"] == whose
     assert replica.address == f"127.0.0.1:{env['PORT']}"
     files = [path for path in stage.folder.rglob("*") if path.is_file() and "hush" in path.read_text(errors="replace")]
     assert files and {path.stat().st_mode & 0o077 for path in files} == {0}
