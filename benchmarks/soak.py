@@ -54,9 +54,14 @@ _SETTLE_S = 45.0
 
 @dataclass
 class Faults:
-    """What was done to an installation, by kind."""
+    """What was done to an installation, by kind, and when."""
 
+    began_s: float = 0.0
     done: Counter[str] = field(default_factory=Counter)
+
+    def note(self, kind: str, what: str = "") -> None:
+        self.done[kind] += 1
+        print(f"{time.monotonic() - self.began_s:7.1f} s  {kind} {what}".rstrip(), flush=True)
 
 
 class Chaos:
@@ -89,7 +94,7 @@ class Chaos:
         number = self._dice.randrange(len(self._world.ports))
         async with self._rough_lock if number == _ROUGH else asyncio.Lock():
             if await asyncio.to_thread(self._world.kill_agent, number):
-                self._faults.done["gateway agents killed"] += 1
+                self._faults.note("gateway agents killed", str(number + 1))
 
     async def _kill_haproxy(self) -> None:
         async with self._rough_lock:
@@ -100,7 +105,7 @@ class Chaos:
             self._rough.note_kill()  # in the same breath: what is answered from now on is in doubt
             with suppress(psutil.NoSuchProcess):
                 victim.kill()
-            self._faults.done["HAProxy processes killed"] += 1
+            self._faults.note("HAProxy processes killed")
             await self._await_agent()
 
     async def _await_agent(self) -> None:
@@ -113,15 +118,15 @@ class Chaos:
 
     async def _kill_server(self) -> None:
         if await asyncio.to_thread(self._world.kill_server):
-            self._faults.done["servers killed"] += 1
+            self._faults.note("servers killed")
 
     async def _hand_over(self) -> None:
         self._version = 3 - self._version
         try:
             await asyncio.to_thread(self._client.start_version, "steady", self._version)
-            self._faults.done["versions replaced"] += 1
+            self._faults.note("versions replaced", f"by {self._version}")
         except SeraiError as error:
-            self._faults.done[f"handovers refused: {error.code}"] += 1
+            self._faults.note(f"handovers refused: {error.code}")
 
 
 async def soak(world: World, minutes: float, per_second: float, faults: Faults) -> tuple[list[Caller], list[Sample]]:
@@ -229,6 +234,16 @@ def make_line_row(name: str, figures: LineFigures) -> dict[str, object]:
     }
 
 
+def print_problems(name: str, callers: Sequence[Caller], began_s: float) -> None:
+    """Say when callers were answered an error, and how often."""
+    for number, caller in enumerate(callers, 1):
+        for kind, spans in caller.problems.items():
+            for first, last, count in spans:
+                print(
+                    f"{name}, gateway {number}: {count} x {kind} from {first - began_s:.1f} s to {last - began_s:.1f} s"
+                )
+
+
 def check_statuses(client: Client, name: str, callers: Sequence[Caller], start: datetime) -> None:
     """Say where the counts of a class of statuses differ from those of the callers."""
     seen: Counter[str] = Counter()
@@ -242,7 +257,7 @@ def check_statuses(client: Client, name: str, callers: Sequence[Caller], start: 
             print(f"{name}: {counted} requests of {status} are counted, callers saw {seen[status]}, cut ones included")
 
 
-def judge(world: World, callers: list[Caller], start: datetime) -> tuple[list[dict[str, object]], ...]:
+def judge(world: World, callers: list[Caller], start: datetime, began_s: float) -> tuple[list[dict[str, object]], ...]:
     """Return the rows of requests and of lines."""
     owners: Mapping[str, list[Caller]] = {"steady": callers[:_ROUGH], "rough": callers[_ROUGH:]}
     requests, lines = [], []
@@ -252,6 +267,7 @@ def judge(world: World, callers: list[Caller], start: datetime) -> tuple[list[di
             for name, own in owners.items()
         }
         for name, own in owners.items():
+            print_problems(name, own, began_s)
             check_statuses(client, name, own, start)
         stop_all(client, list(owners))
         for name, own in owners.items():
@@ -268,8 +284,9 @@ def main(minutes: float, per_second: float) -> None:
             for name in ("steady", "steady", "rough"):
                 world.deploy(name, 2)
             time.sleep(3.0)  # every gateway has the routes
+            began_s = faults.began_s = time.monotonic()
             callers, samples = asyncio.run(soak(world, minutes, per_second, faults))
-            requests, lines = judge(world, callers, start)
+            requests, lines = judge(world, callers, start, began_s)
             faults.done["connections for logs cut"] = world.cuts
         finally:
             world.close()

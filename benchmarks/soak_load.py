@@ -43,7 +43,10 @@ class Line(asyncio.Protocol):
         if not found or len(body) < _content_length(head):
             return
         self._buffer, self.is_asking = b"", False
-        self._caller.note_answer(self, int(head[9:12]), time.monotonic() - self._asked_at)
+        status = int(head[9:12])
+        if status >= 400:
+            self._caller.note_problem(f"{status} {_problem_code(body)}")
+        self._caller.note_answer(self, status, time.monotonic() - self._asked_at)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._caller.note_lost(self)
@@ -63,6 +66,7 @@ class Caller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._recent: deque[float] = deque()
         self.statuses: Counter[int] = Counter()
+        self.problems: dict[str, list[tuple[float, float, int]]] = {}  # begin, end and count, by status and code
         self.sent = self.cut = self.refused = self.late = self.doubtful = 0
         self.slowest_s = 0.0
 
@@ -96,6 +100,15 @@ class Caller:
             self._send(line)
         else:
             self._idle.append(line)
+
+    def note_problem(self, kind: str) -> None:
+        """Count an answer that is an error, by its status and code, by spans of time without a second's pause."""
+        now = time.monotonic()
+        spans = self.problems.setdefault(kind, [])
+        if spans and now < spans[-1][1] + 1.0:
+            spans[-1] = (spans[-1][0], now, spans[-1][2] + 1)
+        else:
+            spans.append((now, now, 1))
 
     def note_lost(self, line: Line) -> None:
         self._lines.discard(line)
@@ -164,6 +177,12 @@ async def send(callers: Sequence[Caller], per_second: float, seconds: float) -> 
         if not any(caller.in_flight for caller in callers):
             return
         await asyncio.sleep(0.05)
+
+
+def _problem_code(body: bytes) -> str:
+    """Return the code of a problem document, "" where there is none."""
+    _, found, rest = body.partition(b'"code"')
+    return rest.split(b'"')[1].decode() if found else ""
 
 
 def _content_length(head: bytes) -> int:
