@@ -47,6 +47,7 @@ def find_area(page: Page, chart: str) -> FloatRect:
 def hover(page: Page, chart: str, part: float) -> None:
     """Put the pointer over an instant of a chart, which is that part of its width from the left."""
     box = find_area(page, chart)
+    page.mouse.move(box["x"] + box["width"] * part - 30, box["y"] + 60)
     page.mouse.move(box["x"] + box["width"] * part, box["y"] + 40, steps=3)
     page.locator(f"#{chart} .hoverlayer .legend").wait_for()
 
@@ -70,6 +71,6 @@ def pose(page: Page, name: str, act: Callable[[], object] = lambda: None) -> Non
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": height})
         charts_of(page)
-        page.wait_for_timeout(300)  # the library draws again for another width a moment later
+        page.wait_for_timeout(600)  # the charts are drawn again for another width a moment later
         act()
         picture(page, f"{name}-{dress}")

@@ -77,7 +77,7 @@ def carried(tmp_path_factory: pytest.TempPathFactory, model: ModelServer) -> Ite
 def looked(chromium: Browser) -> Iterator[Watched]:
     """A page that is not signed in. Errors in its console fail the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(20_000)
     watched = watch(context.new_page())
     yield watched
     context.close()

@@ -115,7 +115,7 @@ def test_replicas_apart_and_another_interval(busy: Stage, looked: Watched) -> No
     names = page.locator("#legend-cpu button").all_inner_texts()
     assert len(names) == 9
     assert sum(name.endswith("user") for name in names) == 3
-    assert len(values_of(page, "chart-count")["v3 1"]) == 13
+    assert len(values_of(page, "chart-count")["v3 3"]) == 13
 
 
 def test_the_table_and_the_file_hold_what_is_drawn(busy: Stage, looked: Watched) -> None:

@@ -4,6 +4,7 @@ import { local, scaleOf } from "./metrics_units.js";
 import { startZone } from "./metrics_zone.js";
 
 const CONFIG = { displayModeBar: false, showTips: false, responsive: true, doubleClick: "reset", scrollZoom: false };
+const WORDS_PX = 170; // what the words of a mark take at most
 const WITH_WORDS = new Set(["count", "cpu"]); // the first chart of each part says what its marks are
 const hidden = new Map(); // by chart and curve: what the reader hid or showed
 let drawn = ""; // the JSON of what is on the screen
@@ -15,6 +16,9 @@ export function start() {
   draw();
   document.addEventListener("serai:fresh", drawNews);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  // How many words of marks there is room for depends on the width; the library draws anew for that by itself.
+  let resized = 0;
+  addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(redraw, 150); });
   new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 }
 
@@ -44,7 +48,7 @@ function drawChart(canvas, chart) {
   const isNew = !canvas.classList.contains("js-plotly-plot");
   const shown = (curve) => hidden.get(`${chart.id} ${curve.name}`) ?? curve.shown;
   const scale = scaleOf(chart);
-  Plotly.react(canvas, chart.curves.map((curve) => makeTrace(chart, curve, scale, shown(curve))), makeLayout(chart, scale), CONFIG);
+  Plotly.react(canvas, chart.curves.map((curve) => makeTrace(chart, curve, scale, shown(curve))), makeLayout(chart, scale, canvas.clientWidth), CONFIG);
   drawLegend(chart, shown, (index, isShown) => {
     hidden.set(`${chart.id} ${chart.curves[index].name}`, isShown);
     Plotly.restyle(canvas, { visible: isShown }, [index]);
@@ -69,11 +73,12 @@ function makeTrace(chart, curve, scale, isShown) {
   };
 }
 
-function makeLayout(chart, scale) {
+function makeLayout(chart, scale, width) {
+  const hasWords = WITH_WORDS.has(chart.id);
   const color = ink("--muted");
   const rule = ink("--rule");
   return {
-    margin: { l: 58, r: 8, t: 6, b: 36 }, showlegend: false, barmode: "stack", hovermode: "x unified", hoverdistance: -1, dragmode: "zoom",
+    margin: { l: 58, r: 8, t: hasWords ? 20 : 6, b: 36 }, showlegend: false, barmode: "stack", hovermode: "x unified", hoverdistance: -1, dragmode: "zoom",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color, size: 11, family: getComputedStyle(document.body).fontFamily },
     hoverlabel: { bgcolor: ink("--bg"), bordercolor: ink("--control"), font: { color: ink("--ink"), size: 12 } },
     xaxis: {
@@ -82,7 +87,7 @@ function makeLayout(chart, scale) {
     },
     yaxis: { fixedrange: true, rangemode: "tozero", gridcolor: rule, zerolinecolor: rule, ticksuffix: scale.suffix, tickformat: scale.format, nticks: 5 },
     shapes: page.marks.map(({ at }) => makeMark(at)),
-    annotations: WITH_WORDS.has(chart.id) ? farApart(page.marks).map(makeNote) : [],
+    annotations: hasWords ? farApart(page.marks, width).map(makeNote) : [],
   };
 }
 
@@ -98,12 +103,12 @@ function makeMark(at) {
 function makeNote({ at, text }) {
   const x = local(Date.parse(at) / 1000);
   const isLate = Date.parse(at) * 2 > Date.parse(page.from) + Date.parse(page.to);
-  return { x, y: 1, yref: "paper", text, showarrow: false, xanchor: isLate ? "right" : "left", yanchor: "top", font: { size: 10, color: ink("--shutting-down") } };
+  return { x, y: 1, yref: "paper", text, showarrow: false, xanchor: isLate ? "right" : "left", yanchor: "bottom", font: { size: 10, color: ink("--shutting-down") } };
 }
 
 // Words of marks that lie close together would cover each other: the newest has them, the list below has all.
-function farApart(marks) {
-  const least = (Date.parse(page.to) - Date.parse(page.from)) * 0.14;
+function farApart(marks, width) {
+  const least = (Date.parse(page.to) - Date.parse(page.from)) * (WORDS_PX / width);
   const kept = [];
   for (const mark of marks) {
     const last = kept.at(-1);

@@ -73,11 +73,11 @@ class Figurer:
         return Part(found.times, found.interval_s, charts)
 
     def compare(self, shown: int) -> Compared | None:
-        """Return the comparison that is asked for, None if there is none or a version would be held against itself."""
-        versions = (self._choice.version or shown, self._choice.against)
-        if not all(versions) or versions[0] == versions[1]:
+        """Return the later version beside the earlier one; None where none is asked for, or a version beside itself."""
+        earlier, later = sorted((self._choice.version or shown, self._choice.against))
+        if not earlier or earlier == later:
             return None
-        return make_compared(load_comparison(self._db, self._name, versions, *self._span), self._choice)
+        return make_compared(load_comparison(self._db, self._name, (earlier, later), *self._span), self._choice)
 
     def _make_request_part(self, found: RequestMetrics, by_status: Mapping[str, tuple[int, ...]]) -> Part:
         times = [at for at, _ in found.buckets]
