@@ -11,7 +11,7 @@ from serai.plugin.identity import Permission
 from serai.reconcile.views import VersionView
 from serai.web.endpoint import Call, Media, Resource
 
-resource = Resource("metrics", "Figures of one deployment.", prefix="")
+resource = Resource("exposition", "Figures of one deployment for Prometheus.", prefix="")
 
 
 @resource.on("GET", "/metrics", Permission.READ, {200: None}, refuses=(501,), media=Media.TEXT)
