@@ -75,10 +75,13 @@ def is_picturing() -> bool:
     return os.environ.get("SERAI_SCREENSHOTS") == "1"
 
 
-def picture(page: Page, name: str) -> None:
-    """Keep a screenshot for the documentation, where it is asked for, in 256 colours: a third of the size."""
+def picture(page: Page, name: str, *, whole: bool = True) -> None:
+    """Keep a screenshot for the documentation, where it is asked for, in 256 colours: a third of the size.
+
+    Not the `whole` page but what is in sight, where the pointer matters: the page is drawn anew for the other.
+    """
     if is_picturing():
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        image = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+        image = Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB")
         few = image.quantize(256, dither=Image.Dither.NONE)
         few.save(SCREENSHOTS / f"{name}.png", optimize=True)

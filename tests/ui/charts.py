@@ -61,7 +61,7 @@ def drag(page: Page, chart: str, start: float, end: float) -> None:
     page.mouse.up()
 
 
-def pose(page: Page, name: str, act: Callable[[], object] = lambda: None) -> None:
+def pose(page: Page, name: str, act: Callable[[], object] = lambda: None, *, whole: bool = True) -> None:
     """Keep pictures of a state in each dress, where they are asked for; `act` brings it about again in each."""
     if not is_picturing():
         return
@@ -73,4 +73,4 @@ def pose(page: Page, name: str, act: Callable[[], object] = lambda: None) -> Non
         charts_of(page)
         page.wait_for_timeout(600)  # the charts are drawn again for another width a moment later
         act()
-        picture(page, f"{name}-{dress}")
+        picture(page, f"{name}-{dress}", whole=whole)

@@ -87,7 +87,7 @@ def test_a_pointer_over_one_chart_is_over_all(busy: Stage, looked: Watched) -> N
         page.locator(f"#{chart} .hoverlayer .legend").wait_for()
     instants = {instant_of(page, chart) for chart in charts}
     assert len(instants) == 1
-    pose(page, "metrics-hover", lambda: hover(page, "chart-time", 0.8))
+    pose(page, "metrics-hover", lambda: hover(page, "chart-time", 0.8), whole=False)
 
 
 def instant_of(page: Page, chart: str) -> str:

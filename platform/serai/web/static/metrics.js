@@ -100,19 +100,23 @@ function makeMark(at) {
   return { type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: ink("--shutting-down"), width: 1, dash: "dot" } };
 }
 
-function makeNote({ at, text }) {
+function makeNote({ at, text, isLate }) {
   const x = local(Date.parse(at) / 1000);
-  const isLate = Date.parse(at) * 2 > Date.parse(page.from) + Date.parse(page.to);
   return { x, y: 1, yref: "paper", text, showarrow: false, xanchor: isLate ? "right" : "left", yanchor: "bottom", font: { size: 10, color: ink("--shutting-down") } };
 }
 
 // Words of marks that lie close together would cover each other: the newest has them, the list below has all.
+// Near the right edge they stand left of their line.
 function farApart(marks, width) {
-  const least = (Date.parse(page.to) - Date.parse(page.from)) * (WORDS_PX / width);
+  const end = Date.parse(page.to);
+  const least = (end - Date.parse(page.from)) * (WORDS_PX / width);
   const kept = [];
   for (const mark of marks) {
+    const at = Date.parse(mark.at);
     const last = kept.at(-1);
-    if (!last || Date.parse(last.at) - Date.parse(mark.at) > least) kept.push(mark);
+    const isLate = end - at < least;
+    const between = last?.isLate && !isLate ? 2 * least : least;
+    if (!last || Date.parse(last.at) - at > between) kept.push({ ...mark, isLate });
   }
   return kept;
 }
