@@ -145,9 +145,9 @@ async def test_the_server_hears_of_a_leaving_replica_until_its_last_request_is_d
             await answer.wait()
             return web.Response(text="done")
 
-        w.model.handler = slow
         await w.control.publish(w.route)
-        await soon(lambda: agent.health()["deployments"] == 1)
+        await until_status(agent, 200)
+        w.model.handler = slow
         request = asyncio.create_task(call(agent))
         await arrived.wait()
         assert set(w.control.asked_busy) == {""}
