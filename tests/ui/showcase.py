@@ -59,7 +59,7 @@ class Showcase(FakeScheduler):
         ]
 
     def _dress(self, id: str, observation: Observation) -> Observation:
-        change = self.dresses.get(id, lambda replica, place: replica)
+        change: Change = self.dresses.get(id, lambda replica, place: replica)
         replicas = tuple(
             change(self._put(id, replica, place), place) if replica.live else replica
             for place, replica in enumerate(observation.replicas)
