@@ -188,7 +188,7 @@ def test_traces_that_begin_here_are_sampled_by_their_ids(share: float, low: str,
 
 @pytest.mark.parametrize(("flags", "is_sampled"), [("00", False), ("01", True), ("02", False), ("ff", True)])
 def test_a_callers_word_counts(flags: str, is_sampled: bool) -> None:
-    trace = derive_trace([f"00-{TRACE}-{SPAN}-{flags}".encode()], numbered(), 0.0)
+    trace = derive_trace([b"00-%b-%b-%b" % (TRACE, SPAN, flags.encode())], numbered(), 0.0)
     assert (trace.flags, trace.is_sampled) == (flags, is_sampled)
 
 
