@@ -6,8 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 from hypothesis import settings
 
+from serai.store import passwords
 from tests.haproxies import end_haproxies
 
 # How long an example takes says more of the machine's other work than of the code.
@@ -27,6 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.get_closest_marker(name) for name in TRIED_TWICE):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """A hash takes a tenth of a second by design, and tests make hundreds; servers of their own hash at full cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", PasswordHasher.from_parameters(CHEAPEST))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
