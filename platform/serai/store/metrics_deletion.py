@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import peewee
 
 from .database import Database
+from .metrics_buckets import in_batches
+from .metrics_levels import Level
 from .metrics_rows import BucketRow, SeriesRow
 from .usage_rows import UsageBucketRow, UsageSeriesRow
 
@@ -17,10 +20,47 @@ Owners: TypeAlias = type[SeriesRow] | type[UsageSeriesRow]
 
 PAUSE_S = 0.005
 """Between two transactions of long work: who waits for the lock gets it only if it is free for a moment."""
+_BATCH = 200  # series of a statement
 _ROWS = 5000  # of a transaction: some hundredths of a second
 
 
-def delete_before(
+def delete_old(db: Database, buckets: Buckets, owners: Owners, levels: Iterable[Level]) -> int:
+    """Delete what is older than its level keeps, and series without buckets; return how many buckets went."""
+    with db.read():
+        batches = list(series_batches(db, owners))
+    deleted = sum(
+        _delete_before(db, buckets, owners, batch, level.step_s, level.kept_from)
+        for level in levels
+        for batch in batches
+    )
+    _delete_empty_series(db, buckets, owners)
+    return deleted
+
+
+def delete_series(
+    db: Database, buckets: Buckets, owners: Owners, steps_s: Iterable[int], deployment: str, version: int | None
+) -> None:
+    """Delete all buckets of a version, or of all versions of the deployment, and their series."""
+    ours = owners.deployment == deployment
+    if version is not None:
+        ours &= owners.version == version
+    with db.read():
+        batches = list(series_batches(db, owners, ours))
+    for batch in batches:
+        for step_s in steps_s:
+            _delete_before(db, buckets, owners, batch, step_s, math.inf)
+    _delete_empty_series(db, buckets, owners)
+
+
+def series_batches(db: Database, owners: Owners, where: peewee.Expression | None = None) -> Iterator[Sequence[int]]:
+    """Yield the ids of series in slices that fit into a statement. Inside of a read or write."""
+    query = owners.select(owners.id)
+    if where is not None:
+        query = query.where(where)
+    return in_batches([number for (number,) in query.tuples().execute(db.peewee)], _BATCH)
+
+
+def _delete_before(
     db: Database, buckets: Buckets, owners: Owners, series: Sequence[int], step_s: int, before: float
 ) -> int:
     """Delete the buckets of a step that start before `before`, of some series; return how many went."""
@@ -34,15 +74,13 @@ def delete_before(
     return deleted
 
 
-def delete_empty_series(db: Database, buckets: Buckets, owners: Owners) -> None:
-    """Delete series without buckets."""
+def _delete_empty_series(db: Database, buckets: Buckets, owners: Owners) -> None:
     used = buckets.select(peewee.SQL("1")).where(buckets.series == owners.id)
     with db.read():  # nearly always there are none, and nobody has to wait
-        query = owners.select(owners.id).where(~peewee.fn.EXISTS(used))
-        empty = [number for (number,) in query.tuples().execute(db.peewee)]
-    for first in range(0, len(empty), 200):
+        batches = list(series_batches(db, owners, ~peewee.fn.EXISTS(used)))
+    for batch in batches:
         with db.write():
-            ours = owners.id.in_(empty[first : first + 200]) & ~peewee.fn.EXISTS(used)
+            ours = owners.id.in_(batch) & ~peewee.fn.EXISTS(used)
             owners.delete().where(ours).execute(db.peewee)
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from .database import Database
-from .metrics_buckets import in_batches
-from .metrics_deletion import delete_before, delete_empty_series
+from .metrics_deletion import delete_old, delete_series
 from .metrics_levels import MINUTE_S, STEPS_S, Level, floor_to
-from .metrics_rollup import load_levels, series_batches
+from .metrics_rollup import load_levels
 from .metrics_rows import BucketRow, LevelRow, SeriesRow
 
 log = logging.getLogger(__name__)
 
 _DAY_S = 86400.0
-_BATCH = 200  # series of a statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +37,7 @@ def prune_metrics(db: Database, now: datetime, retention: Retention | None = Non
         levels = raise_floors(load_levels(db), now.timestamp(), keep_s)
         for level in levels:
             LevelRow.update(kept_from=level.kept_from).where(LevelRow.step == level.step_s).execute(db.peewee)
-    with db.read():
-        batches = list(series_batches(db))
-    pruned = sum(
-        delete_before(db, BucketRow, SeriesRow, batch, level.step_s, level.kept_from)
-        for level in levels
-        for batch in batches
-    )
-    delete_empty_series(db, BucketRow, SeriesRow)
+    pruned = delete_old(db, BucketRow, SeriesRow, levels)
     if pruned:
         log.info("metrics: %d buckets deleted that were older than their level keeps", pruned)
     return pruned
@@ -55,16 +45,7 @@ def prune_metrics(db: Database, now: datetime, retention: Retention | None = Non
 
 def delete_metrics(db: Database, deployment: str, version: int | None = None) -> None:
     """Delete all figures of a version, or of all versions of the deployment. Others read and write meanwhile."""
-    ours = SeriesRow.deployment == deployment
-    if version is not None:
-        ours &= SeriesRow.version == version
-    with db.read():
-        query = SeriesRow.select(SeriesRow.id).where(ours)
-        numbers = [number for (number,) in query.tuples().execute(db.peewee)]
-    for batch in in_batches(numbers, _BATCH):
-        for step_s in STEPS_S:
-            delete_before(db, BucketRow, SeriesRow, batch, step_s, math.inf)
-    delete_empty_series(db, BucketRow, SeriesRow)
+    delete_series(db, BucketRow, SeriesRow, STEPS_S, deployment, version)
 
 
 def raise_floors(levels: list[Level], now: float, keep_s: Mapping[int, float]) -> list[Level]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 
 from .database import Database
-from .metrics_buckets import FIGURES, BucketKey, add_row, in_batches, put_buckets
+from .metrics_buckets import FIGURES, BucketKey, add_row, put_buckets
 from .metrics_deletion import PAUSE_S, find_oldest
 from .metrics_figures import Figures
 from .metrics_levels import MINUTE_S, STEPS_S, Level, floor_to
@@ -41,12 +41,6 @@ def roll_up(db: Database, now: datetime) -> int:
     """
     until = now.timestamp() - LATENESS_S
     return sum(_roll_level(db, finer, coarser, floor_to(until, coarser)) for finer, coarser in pairwise(STEPS_S))
-
-
-def series_batches(db: Database) -> Iterator[Sequence[int]]:
-    """Yield the ids of all series in slices that fit into a statement. Inside of a read or write."""
-    numbers = [number for (number,) in SeriesRow.select(SeriesRow.id).tuples().execute(db.peewee)]
-    return in_batches(numbers, _BATCH)
 
 
 def _roll_level(db: Database, finer: int, coarser: int, until: int) -> int:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 from .database import Database
 from .metrics_buckets import in_batches
 from .metrics_levels import Level
 from .usage_figures import UsageFigures, encode
-from .usage_rows import UsageLevelRow, UsageSeriesRow
+from .usage_rows import UsageLevelRow
 
 SAMPLE_S = 10
 USAGE_STEPS_S = (SAMPLE_S, 60, 900, 3600, 86400)
 UsageKey = tuple[int, int, int]
 """Series, step in seconds, start in epoch seconds."""
 
-_BATCH = 200  # rows or series of a statement
+_BATCH = 200  # rows of a statement
 
 
 def load_usage_levels(db: Database) -> list[Level]:
@@ -26,12 +26,6 @@ def load_usage_levels(db: Database) -> list[Level]:
         Level(step_s, kept_from, math.inf if step_s == SAMPLE_S else rolled_until)
         for step_s, kept_from, rolled_until in rows
     ]
-
-
-def usage_series_batches(db: Database) -> Iterator[Sequence[int]]:
-    """Yield the ids of all series in slices that fit into a statement. Inside of a read or write."""
-    numbers = [number for (number,) in UsageSeriesRow.select(UsageSeriesRow.id).tuples().execute(db.peewee)]
-    return in_batches(numbers, _BATCH)
 
 
 def put_usage(db: Database, figures: Mapping[UsageKey, UsageFigures], *, replace: bool) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import datetime
 
 from .database import Database
-from .metrics_buckets import in_batches
-from .metrics_deletion import delete_before, delete_empty_series
+from .metrics_deletion import delete_old, delete_series
 from .metrics_prune import Retention, raise_floors
-from .usage_buckets import SAMPLE_S, USAGE_STEPS_S, load_usage_levels, usage_series_batches
+from .usage_buckets import SAMPLE_S, USAGE_STEPS_S, load_usage_levels
 from .usage_rows import UsageBucketRow, UsageLevelRow, UsageSeriesRow
 
-_BATCH = 200  # series of a statement
 KEEP_S: Mapping[int, float] = {SAMPLE_S: 86400.0, **Retention().keep_s}
 """Seconds that buckets are kept, by their step: those of requests, and single samples for a day."""
 
@@ -28,26 +25,9 @@ def prune_usage(db: Database, now: datetime, keep_s: Mapping[int, float] = KEEP_
         for level in levels:
             row = UsageLevelRow.step == level.step_s
             UsageLevelRow.update(kept_from=level.kept_from).where(row).execute(db.peewee)
-    with db.read():
-        batches = list(usage_series_batches(db))
-    pruned = sum(
-        delete_before(db, UsageBucketRow, UsageSeriesRow, batch, level.step_s, level.kept_from)
-        for level in levels
-        for batch in batches
-    )
-    delete_empty_series(db, UsageBucketRow, UsageSeriesRow)
-    return pruned
+    return delete_old(db, UsageBucketRow, UsageSeriesRow, levels)
 
 
 def delete_usage(db: Database, deployment: str, version: int | None = None) -> None:
     """Delete all samples of a version, or of all versions of the deployment. Others read and write meanwhile."""
-    ours = UsageSeriesRow.deployment == deployment
-    if version is not None:
-        ours &= UsageSeriesRow.version == version
-    with db.read():
-        query = UsageSeriesRow.select(UsageSeriesRow.id).where(ours)
-        numbers = [number for (number,) in query.tuples().execute(db.peewee)]
-    for batch in in_batches(numbers, _BATCH):
-        for step_s in USAGE_STEPS_S:
-            delete_before(db, UsageBucketRow, UsageSeriesRow, batch, step_s, math.inf)
-    delete_empty_series(db, UsageBucketRow, UsageSeriesRow)
+    delete_series(db, UsageBucketRow, UsageSeriesRow, USAGE_STEPS_S, deployment, version)

@@ -9,12 +9,12 @@ from datetime import datetime
 from itertools import pairwise
 
 from .database import Database
-from .metrics_deletion import PAUSE_S
+from .metrics_deletion import PAUSE_S, series_batches
 from .metrics_levels import floor_to
 from .metrics_rollup import LATENESS_S
-from .usage_buckets import USAGE_STEPS_S, UsageKey, load_usage_levels, put_usage, usage_series_batches
+from .usage_buckets import USAGE_STEPS_S, UsageKey, load_usage_levels, put_usage
 from .usage_figures import UsageFigures, decode
-from .usage_rows import UsageBucketRow, UsageLevelRow
+from .usage_rows import UsageBucketRow, UsageLevelRow, UsageSeriesRow
 
 
 def roll_up_usage(db: Database, now: datetime) -> int:
@@ -30,7 +30,7 @@ def roll_up_usage(db: Database, now: datetime) -> int:
 def _roll_level(db: Database, finer: int, coarser: int, until: int) -> int:
     with db.read():
         since = _rolled_until(db, coarser)
-        batches = list(usage_series_batches(db)) if since < until else []
+        batches = list(series_batches(db, UsageSeriesRow)) if since < until else []
     if since >= until:
         return 0
     written = sum(_roll_some(db, batch, finer, coarser, (since, until)) for batch in batches)
