@@ -20,6 +20,7 @@ from serai.plugin.sink import Busy, Rejected, SinkState
 log = logging.getLogger(__name__)
 
 Item = Window | Usage | CollectedLine | FinishedRequest
+Verbs = Mapping[type, Callable[[Sequence[Any]], None]]
 _LONGEST_BUSY_S = 3600.0  # what asks for longer is asked again all the same
 _LINE_WEIGHT = 200  # what a line takes in memory beside its text
 
@@ -29,7 +30,7 @@ class Lane:
     """What a feeder brings and how much of it waits: `capacity` and `batch` are sums of weights (see `weigh`)."""
 
     way: str
-    verbs: Mapping[type, Callable[[Sequence[Any]], None]]
+    verbs: Verbs
     capacity: int
     batch: int
     gather_s: float

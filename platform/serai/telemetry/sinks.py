@@ -11,7 +11,7 @@ from serai.domain.observation import Usage
 from serai.domain.window import Window
 from serai.plugin.sink import Sink, SinkState
 
-from .feeder import Feeder, Lane
+from .feeder import Feeder, Lane, Verbs
 
 _BATCH, _BATCH_LOG_BYTES = 500, 2**20
 
@@ -87,15 +87,17 @@ class SinkFeed:
 
 
 def _figures(sink: Sink, limits: FeedLimits) -> Lane:
-    pauses = (sink.gather_s, limits.first_pause_s, limits.longest_pause_s)
-    return Lane("figures", {Window: sink.write_windows, Usage: sink.write_usage}, limits.waiting, _BATCH, *pauses)
+    verbs: Verbs = {Window: sink.write_windows, Usage: sink.write_usage}
+    return _lane("figures", verbs, limits.waiting, _BATCH, sink, limits)
 
 
 def _logs(sink: Sink, limits: FeedLimits) -> Lane:
-    pauses = (sink.gather_s, limits.first_pause_s, limits.longest_pause_s)
-    return Lane("logs", {CollectedLine: sink.write_logs}, limits.waiting_log_bytes, _BATCH_LOG_BYTES, *pauses)
+    return _lane("logs", {CollectedLine: sink.write_logs}, limits.waiting_log_bytes, _BATCH_LOG_BYTES, sink, limits)
 
 
 def _spans(sink: Sink, limits: FeedLimits) -> Lane:
-    pauses = (sink.gather_s, limits.first_pause_s, limits.longest_pause_s)
-    return Lane("spans", {FinishedRequest: sink.write_spans}, limits.waiting_spans, _BATCH, *pauses)
+    return _lane("spans", {FinishedRequest: sink.write_spans}, limits.waiting_spans, _BATCH, sink, limits)
+
+
+def _lane(way: str, verbs: Verbs, capacity: int, batch: int, sink: Sink, limits: FeedLimits) -> Lane:
+    return Lane(way, verbs, capacity, batch, sink.gather_s, limits.first_pause_s, limits.longest_pause_s)
