@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 KEY = "benchmark"
 MODEL_S = 0.1
+PATIENCE_S = 30.0
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 64\r\n\r\n" + b"x" * 64
 _EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 _EVENT = b"9\r\ndata: 1\n\n\r\n"
@@ -95,31 +96,61 @@ async def load(address: str, path: str, connections: int, seconds: float) -> lis
     return [latency for caller, _ in callers for latency in caller.latencies]
 
 
+class Paced(asyncio.Protocol):
+    """A connection for one request at a time, which goes back to `idle` once it is answered."""
+
+    def __init__(self, idle: list[Paced], latencies: list[float]) -> None:
+        self._idle, self._latencies = idle, latencies
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def ask(self, request: bytes, due: float) -> None:
+        self._due = due
+        self.transport.write(request)  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer.partition(b"\r\n\r\n")[2]) < 64:
+            return
+        check(self._buffer)
+        self._latencies.append(time.perf_counter() - self._due)
+        self._buffer = b""
+        self._idle.append(self)
+
+
 async def paced(address: str, path: str, per_second: int, seconds: float) -> list[float]:
     """Return latencies of requests that begin at an even pace, whether earlier ones were answered or not.
 
     A latency counts from the moment the request was due: a stall is not hidden by callers that wait for it to end.
     """
-    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    loop = asyncio.get_running_loop()
     host, _, port = address.rpartition(":")
-    request, latencies = make_request(address, path), []
+    request = make_request(address, path)
+    idle: list[Paced] = []
+    latencies: list[float] = []
 
-    async def ask(due: float) -> None:
-        reader, writer = idle.pop() if idle else await asyncio.open_connection(host, int(port))
-        writer.write(request)
-        check(await reader.readuntil(b"\r\n\r\n"))
-        await reader.readexactly(64)
-        latencies.append(time.perf_counter() - due)
-        idle.append((reader, writer))
+    async def connect() -> Paced:
+        return (await loop.create_connection(lambda: Paced(idle, latencies), host, int(port)))[1]
 
-    began, tasks = time.perf_counter(), []
-    for number in range(int(per_second * seconds)):
+    # As many as are under way at this pace, twice over, so that hardly any request waits for a connection.
+    idle += [await connect() for _ in range(int(per_second * MODEL_S * 2))]
+    everyone = list(idle)
+    began, count = time.perf_counter(), int(per_second * seconds)
+    for number in range(count):
         due = began + number / per_second
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        tasks.append(asyncio.create_task(ask(due)))
-    await asyncio.gather(*tasks)
-    for _, writer in idle:
-        writer.close()
+        if not idle:
+            idle.append(await connect())
+            everyone.append(idle[-1])
+        idle.pop().ask(request, due)
+    while len(latencies) < count:
+        if time.perf_counter() > began + seconds + PATIENCE_S:
+            raise SystemExit(f"{count - len(latencies)} of {count} requests to {address} were never answered")
+        await asyncio.sleep(0.01)
+    for caller in everyone:
+        caller.transport.close()
     return latencies
 
 
