@@ -196,3 +196,33 @@ def test_what_was_ready_is_saved_when_it_changes_and_loaded_by_the_next_server(
     assert after.remembered(["a"]) == {} and after.take_unsaved() == {}
     (tmp_path / "kept" / "ready.json").write_text("[[1")
     assert file.load() == {} and "cannot be read" in caplog.text
+
+
+SILENT = {"serai": {"Status": "failure", "Output": "i/o timeout", "Silent": True, "Timestamp": 1.0}}
+
+
+# what an earlier server saw, restarts now, the first answer to this one -> is it ready; asks until it is not (0: never)
+@pytest.mark.parametrize(
+    ("memory", "restarts", "answer", "ready", "asks"),
+    [
+        (Remembered(True, 0, NOW), 0, check("success", 1), True, 0),
+        (Remembered(True, 0, NOW), 0, check("failure", 1), True, STRIKES),
+        (Remembered(True, 0, NOW), 0, None, True, STRIKES),
+        (Remembered(True, 0, NOW), 0, SILENT, True, 0),
+        (Remembered(True, 0, NOW), 1, check("failure", 1), False, 1),  # another process
+        (None, 0, check("failure", 1), False, 1),
+        (None, 0, SILENT, False, 1),
+    ],
+)
+def test_the_first_answer_to_a_new_server_counts_as_it_would_have_to_the_one_before(
+    memory: Remembered | None, restarts: int, answer: Json | None, ready: bool, asks: int
+) -> None:
+    board = CheckBoard(CALM_S, lambda: NOW, {"a": memory} if memory else {})
+    board.watch("m-v1", {"a": restarts})
+    assert board.take("a", answer, 0.0) == "m-v1"
+    assert has_passed(board.answers(["a"])["a"]) is ready
+    made = 1
+    while has_passed(board.answers(["a"])["a"]) and made < 9:
+        made += 1
+        board.take("a", answer and {id: one | {"Timestamp": float(made)} for id, one in answer.items()}, float(made))
+    assert made == (asks or 9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from serai.domain.manifest import parse_manifest
@@ -9,6 +10,7 @@ from serai.domain.routes import Route
 from serai.plugin.registry import load_plugins
 from serai.plugin.testing.fakes import FakeClock, FakeScheduler, Script
 from serai.reconcile.announce import Announcer
+from serai.reconcile.attendance import Attendance
 from serai.reconcile.changes import Changes
 from serai.reconcile.cluster import Cluster
 from serai.reconcile.drains import Drains
@@ -24,6 +26,7 @@ from serai.reconcile.settle import Settler
 from serai.store.blobs import BlobStore
 from serai.store.database import Database
 from serai.store.events import list_events
+from serai.store.gateways import list_gateways
 
 
 class World:
@@ -37,7 +40,9 @@ class World:
         self.jumped_s = 0.0
         self.db = Database.open(f"sqlite:///{folder / 'serai.db'}")
         self.changes = Changes()
-        self.drains = Drains(lambda: self.clock().timestamp())
+        known = list_gateways(self.db)
+        self.drains = Drains(lambda: self.clock().timestamp(), known)
+        self.attendance = Attendance(self.db, self.drains, known)
         self.plugins = load_plugins([])
         self.cluster = Cluster(self.db, self.changes, self.clock)
         self.routes = RoutePublisher(self.changes.first, self.plugins.tell_routes_changed)
@@ -84,6 +89,11 @@ class World:
         for _ in range(times):
             self.clock.advance(seconds)
             self.reconciler.tick()
+
+    def follow(self, gateway: str, index: int | None = None, busy: Collection[str] = ()) -> None:
+        """Have a gateway read the routes: it applied `index` (None: the newest) and carries requests to `busy`."""
+        index = self.routes.table().index if index is None else index
+        self.attendance.note(gateway, index if self.routes.has_given(index) else 0, busy)
 
     def jump(self, seconds: float) -> None:
         """Set the wall clock; the monotonic one goes on as before."""

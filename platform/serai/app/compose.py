@@ -18,6 +18,7 @@ from serai.plugin.facade import Plugins
 from serai.plugin.registry import load_plugins
 from serai.plugin.scheduler import Scheduler
 from serai.reconcile.announce import Announcer
+from serai.reconcile.attendance import Attendance
 from serai.reconcile.changes import Changes
 from serai.reconcile.cluster import Cluster
 from serai.reconcile.core import Core
@@ -35,6 +36,7 @@ from serai.reconcile.routes import RoutePublisher
 from serai.reconcile.settle import Settler
 from serai.store.blobs import BlobStore
 from serai.store.database import Database
+from serai.store.gateways import list_gateways
 from serai.store.metrics import delete_metrics
 from serai.store.usage import delete_usage
 from serai.telemetry.intake import Intake
@@ -101,7 +103,8 @@ def compose(
     make_context = _context_maker(configuration, data_dir, blobs, db, server_url, gateway_url)
     schedulers = plugins.make_schedulers(make_context)
     scheduler = _choose(schedulers, configuration.scheduler)
-    changes, drains = Changes(), Drains(monotonic)
+    known_gateways = list_gateways(db)
+    changes, drains = Changes(), Drains(monotonic, known_gateways)
     cluster = Cluster(db, changes, clock)
     routes = RoutePublisher(changes.first, plugins.tell_routes_changed)
     announcer = Announcer(cluster, changes, routes, drains, plugins.grants, clock)
@@ -123,6 +126,7 @@ def compose(
         changes=changes,
         routes=routes,
         drains=drains,
+        attendance=Attendance(db, drains, known_gateways),
         lifecycle=lifecycle,
         logs=logs.book,
         keys=Keys(db, plugins, plugins.make_key_store(make_context), cluster, changes, announcer.publish_access, clock),

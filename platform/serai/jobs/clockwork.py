@@ -101,6 +101,7 @@ class Clockwork:
             prune_usage(self._core.metrics, now, keep_s)
             used = {version.spec.bundle for version in versions.all_versions(self._core.db)}
             self._core.blobs.sweep(used, YOUNG_BUNDLE)
+            self._core.attendance.forget_silent()
         except SeraiError as error:
             log.warning("cleaning up failed: %s", error.message)
 

@@ -18,6 +18,7 @@ from serai.plugin.sink import SinkState
 from serai.store.blobs import BlobStore
 from serai.store.database import Database
 
+from .attendance import Attendance
 from .changes import Changes
 from .cluster import Cluster
 from .drains import Drains
@@ -42,6 +43,7 @@ class Core:
     changes: Changes
     routes: RoutePublisher
     drains: Drains
+    attendance: Attendance
     lifecycle: Lifecycle
     logs: LogBook
     keys: Keys
@@ -65,5 +67,5 @@ class Core:
         table; an anonymous reader ("") has no part in draining.
         """
         if gateway:
-            self.drains.note_follower(gateway, index, busy)
+            self.attendance.note(gateway, index if self.routes.has_given(index) else 0, busy)
         return self.routes.wait(index, timeout_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from serai.domain.handover import Situation
-from serai.domain.observation import Observation, Workload
+from serai.domain.observation import Observation, Phase, Replica, Workload
 from serai.plugin.scheduler import Scheduler
 
 from .actions import Stop
@@ -24,10 +24,10 @@ class Departures:
         observation = situation.observations.get(number)
         if observation is None:
             return ()
-        ready = {replica.id for replica in observation.replicas if replica.live and replica.ready}
+        serving = {replica.id for replica in observation.replicas if replica.live and _may_serve(replica)}
         if isinstance(order, Stop):
-            return tuple(sorted(ready))
-        return tuple(sorted(ready & set(self._scheduler.surplus(order)))) if _shrinks(observation, order) else ()
+            return tuple(sorted(serving))
+        return tuple(sorted(serving & set(self._scheduler.surplus(order)))) if _shrinks(observation, order) else ()
 
     def may_go(self, situation: Situation, number: int, victims: tuple[str, ...]) -> bool:
         """True once all `victims`, replicas of version `number`, are drained."""
@@ -42,6 +42,11 @@ class Departures:
 def with_leaving(workload: Workload, victims: tuple[str, ...]) -> Workload:
     """Return the workload that names the drained replicas, so that the scheduler stops these and no others."""
     return replace(workload, leaving=victims)
+
+
+def _may_serve(replica: Replica) -> bool:
+    """True for one that is ready, and for one that was: a model whose checks fail may be busy with its requests."""
+    return replica.ready or replica.phase is Phase.CHECKING
 
 
 def _shrinks(observation: Observation, workload: Workload) -> bool:

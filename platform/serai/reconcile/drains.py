@@ -2,8 +2,8 @@
 
 A replica that is to leave is taken out of the routes first. It is drained when every gateway that follows the
 routes has applied a table without it and carries no request to it any more, or when the version's drain time is
-over. Gateways say both with each read of the routes, so nothing here has to be stored: a restarted server asks
-again by the same means.
+over. Gateways say both with each read of the routes, so that need not be stored. Which gateways there are is
+(`attendance`): to a server that has just started, one that has not read yet is not one that carries nothing.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ class Leave:
 class Drains:
     """Replicas on their way out. Times are of `monotonic`, in seconds."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], known: Collection[str] = ()) -> None:
+        """`known` are gateways that followed an earlier server: they are waited for as if they had just read."""
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._leaving: dict[str, Leave] = {}
-        self._followers: dict[str, Follower] = {}
+        self._followers = {gateway: Follower(0, frozenset(), monotonic()) for gateway in known}
 
     def leaving(self) -> frozenset[str]:
         """Return the replicas that get no new requests."""
@@ -73,11 +74,20 @@ class Drains:
         with self._lock:
             self._followers[gateway] = Follower(applied, frozenset(busy), self._monotonic())
 
+    def forget_silent(self) -> set[str]:
+        """Forget the gateways that do not read any more, and return them."""
+        now_s = self._monotonic()
+        with self._lock:
+            silent = {gateway for gateway, follower in self._followers.items() if _is_silent(follower, now_s)}
+            for gateway in silent:
+                del self._followers[gateway]
+            return silent
+
     def is_drained(self, replicas: Collection[str], drain_timeout_s: float) -> bool:
         """True if all of `replicas` were set to leave and may be stopped."""
         now_s = self._monotonic()
         with self._lock:
-            followers = [f for f in self._followers.values() if now_s - f.seen_s < SILENT_AFTER_S]
+            followers = [f for f in self._followers.values() if not _is_silent(f, now_s)]
             return all(self._has_left(replica, followers, now_s, drain_timeout_s) for replica in replicas)
 
     def _has_left(self, replica: str, followers: list[Follower], now_s: float, drain_timeout_s: float) -> bool:
@@ -88,3 +98,7 @@ class Drains:
             return True
         index = leave.index
         return index is not None and all(f.applied >= index and replica not in f.busy for f in followers)
+
+
+def _is_silent(follower: Follower, now_s: float) -> bool:
+    return now_s - follower.seen_s >= SILENT_AFTER_S

@@ -96,6 +96,11 @@ class RoutePublisher:
         with self._changed:
             return RouteTable(self._index, dict(self._routes))
 
+    def has_given(self, index: int) -> bool:
+        """Return whether an index is of this process; that of another one says nothing of what is published here."""
+        with self._changed:
+            return self._first <= index <= self._index
+
     def route(self, name: str) -> Route | None:
         with self._changed:
             return self._routes.get(name)

@@ -44,6 +44,13 @@ class MetaRow(Row):
         table_name = "meta"
 
 
+class GatewayRow(Row):
+    id = peewee.TextField(primary_key=True)
+
+    class Meta:
+        table_name = "gateway"
+
+
 class DeploymentRow(Row):
     name = peewee.TextField(primary_key=True)
     owner = peewee.TextField()

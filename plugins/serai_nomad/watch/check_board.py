@@ -22,6 +22,8 @@ from .probe import is_silent
 
 STRIKES = 3
 STRIKES_ANSWERED = 2
+# What an earlier server saw last of a replica that was ready.
+_REMEMBERED: Json = {"serai": {"Check": "ready", "Status": "success", "Output": "", "Timestamp": 0.0}}
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ class CheckBoard:
 
     A replica that was ready stays so until its check has failed STRIKES times in a row, or its client has not
     answered so often: one slow answer of a busy model must not take it out of the routes. A model that answers badly
-    is not slow, so for that STRIKES_ANSWERED are enough.
+    is not slow, so for that STRIKES_ANSWERED are enough. So it is, too, with one that was ready to an earlier server.
     """
 
     def __init__(
@@ -156,6 +158,11 @@ class CheckBoard:
         with self._lock:
             return [id for id in allocations if (seen := self._seen.get(id)) and not seen.is_known]
 
+    def _was_ready(self, allocation: str, seen: _Seen) -> bool:
+        """Tell whether this very process was ready to an earlier server."""
+        known = self._memory.get(allocation)
+        return known is not None and known.was_ready and known.restarts_when_ready == seen.restarts
+
     def _drop(self, allocation: str) -> None:
         if seen := self._seen.pop(allocation, None):
             self._turns[seen.lane].drop(allocation)
@@ -175,6 +182,10 @@ class CheckBoard:
         if not self._is_news(seen, answer) or (seen.is_ready and is_silent(answer)):
             return False
         passed, before = has_passed(answer), _say(seen)
+        if not seen.is_known and not passed and self._was_ready(allocation, seen):
+            seen.answer, seen.is_known = _REMEMBERED, True  # the first bad answer is a strike, as to an older server
+            if is_silent(answer):
+                return True
         if passed and not seen.is_ready:
             self._memory[allocation] = Remembered(True, seen.restarts, self._clock())
             self._is_unsaved = True

@@ -16,7 +16,16 @@ import peewee
 
 from serai.domain.errors import SeraiError
 
-from . import m0001_intent, m0002_metrics, m0003_usage, m0004_accounts, m0005_idle, m0006_resets, m0007_traffic
+from . import (
+    m0001_intent,
+    m0002_metrics,
+    m0003_usage,
+    m0004_accounts,
+    m0005_idle,
+    m0006_resets,
+    m0007_traffic,
+    m0008_gateways,
+)
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +47,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(5, "idle", m0005_idle.apply),
     Migration(6, "resets", m0006_resets.apply),
     Migration(7, "traffic", m0007_traffic.apply),
+    Migration(8, "gateways", m0008_gateways.apply),
 )
 
 _TABLE = """
