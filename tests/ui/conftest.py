@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.ui.browser import Watched, find_chromium, running_chromium, sign_in, watch
+from tests.ui.browser import Watched, clear_profile, find_chromium, running_chromium, shared_profile, sign_in, watch
 from tests.ui.model_server import ModelServer, running_model
 from tests.ui.scenes import set_scenes
 from tests.ui.stage import Stage
@@ -73,14 +73,18 @@ def carried(tmp_path_factory: pytest.TempPathFactory, model: ModelServer) -> Ite
     stage.close()
 
 
+@pytest.fixture(scope="session")
+def profile(chromium: Browser) -> Iterator[BrowserContext]:
+    with shared_profile(chromium) as context:
+        yield context
+
+
 @pytest.fixture
-def looked(chromium: Browser) -> Iterator[Watched]:
-    """A page that is not signed in. Errors in its console fail the test."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(20_000)
-    watched = watch(context.new_page())
+def looked(profile: BrowserContext) -> Iterator[Watched]:
+    """A page that is not signed in, of a profile that knows nothing. Errors in its console fail the test."""
+    watched = watch(profile.new_page())
     yield watched
-    context.close()
+    clear_profile(profile)
     watched.check()
 
 
