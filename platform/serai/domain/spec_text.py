@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from functools import lru_cache
 
 from .deployment import Scaling, Settings, Timeouts
 from .manifest import parse_manifest
@@ -48,6 +49,8 @@ def encode_spec(spec: Spec) -> str:
     return json.dumps(dump_spec(spec) | {"secrets": dict(spec.secrets)}, sort_keys=True, separators=(",", ":"))
 
 
+# A spec never changes, and each look at a deployment reads those of all its versions again.
+@lru_cache(maxsize=2048)
 def decode_spec(text: str) -> Spec:
     """Return the spec that `encode_spec` wrote."""
     values = json.loads(text)
