@@ -35,7 +35,8 @@ class JobFacts:
     those of the job. `checks` maps allocation ids to the answer of `/v1/client/allocation/:id/checks`: a mapping by
     check id; {} where Nomad said null; None where there was no answer; absent where nobody asked. `addresses` maps
     allocation ids to `host:port`, `gpus` to the ids of their devices. `has_check` says whether the job has a check,
-    `is_checked_by_nomad` whether Nomad makes it, so that its health flags mean something.
+    `is_checked_by_nomad` whether Nomad makes it, so that its health flags mean something. `served_since` is when this
+    server began to hand out bundles: before that there was none, and that nodes could not fetch them is no crash.
     """
 
     id: str
@@ -54,6 +55,7 @@ class JobFacts:
     addresses: Mapping[str, str] = field(default_factory=dict)
     gpus: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     remembered: Mapping[str, Remembered] = field(default_factory=dict)
+    served_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

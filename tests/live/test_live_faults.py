@@ -6,6 +6,7 @@ last for so many seconds.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -21,6 +22,7 @@ import pytest
 
 from tests.live import leftovers
 from tests.live.agent import Agent
+from tests.live.api import Refused
 from tests.live.cluster import Cluster
 from tests.live.leftovers import make_folder
 from tests.live.serai_server import NomadInstallation
@@ -52,6 +54,18 @@ class Bench:
         self.deploy(STEADY)
         self.rest()
 
+    def restore(self) -> None:
+        """Bring `steady` back to two replicas on two nodes, whatever the test before did, or failed to do."""
+        seen = self.look()
+        if not seen["active"] or seen["count"] != 2:
+            self.change({"count": 2})
+            self.deploy(STEADY)
+        self.rest()
+        if len({replica["node"] for replica in self.replicas()}) < 2:
+            self.deploy(STEADY)
+            eventually(lambda: len({replica["node"] for replica in self.replicas()}) == 2, 60, 0.1)
+            self.rest()
+
     def make(self, name: str, manifest: str) -> Path:
         return make_model(self._folder / name, manifest)
 
@@ -74,10 +88,24 @@ class Bench:
         return [replica for replica in active["replicas"] if replica["ready"]]
 
     def rest(self) -> None:
-        """Wait until there are two ready replicas, one on each node, and nothing else."""
+        """Wait until all that is wanted of `steady`, which runs, is ready, and nothing else lives."""
         for agent in (*self.cluster.servers, *self.cluster.clients):
             _await_ready(agent)
-        eventually(self.rests, 60, 0.1)
+        try:
+            eventually(lambda: self.look()["active"] and self.rests(), 60, 0.1)
+        except AssertionError as error:
+            raise AssertionError(f"{STEADY} does not come to rest: {self.describe()}") from error
+
+    def describe(self) -> str:
+        """Return what there is to know of `steady` where a test fails."""
+        seen = self.look()
+        versions = [
+            {key: version[key] for key in ("number", "state", "reason", "ready", "wanted", "stale")}
+            | {"replicas": [{k: r[k] for k in ("id", "node", "phase", "reason")} for r in version["replicas"]]}
+            for version in seen["versions"][:3]
+        ]
+        told = {key: seen[key] for key in ("active", "incumbent", "count", "handing")}
+        return f"{told}\n{json.dumps(versions, indent=1)}"
 
     def change(self, values: dict[str, object], name: str = STEADY) -> None:
         with self.serai.client() as client:
@@ -87,11 +115,22 @@ class Bench:
         return next(client for client in self.cluster.clients if client.name == replica["node"])
 
     def jobs(self) -> set[str]:
-        """Return the jobs that are to run."""
-        return {row["ID"] for row in self.cluster.api.get("/v1/jobs") if not row["Stop"]}
+        """Return the jobs that are to run; AssertionError while Nomad has no leader, as may be on a busy machine."""
+        try:
+            return {row["ID"] for row in self.cluster.api.get("/v1/jobs") if not row["Stop"]}
+        except (Refused, OSError) as error:
+            raise AssertionError(f"Nomad does not list its jobs: {error}") from error
+
+    def await_jobs(self, *expected: str) -> None:
+        """Wait until exactly these jobs are to run."""
+        try:
+            eventually(lambda: self.jobs() == set(expected), 60, 0.1)
+        except AssertionError as error:
+            raise AssertionError(f"jobs to run: not {sorted(expected)}: {error}; {self.describe()}") from error
 
     def kill_our_server(self, dice: random.Random) -> None:
         time.sleep(dice.uniform(0, 1.5))
+        print(f"{time.strftime('%H:%M:%S')} Serai's server is killed", flush=True)
         self.serai.kill_server()
         self.serai.start_server()
 
@@ -145,12 +184,8 @@ def bench(nomad: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 def ready(bench: Bench) -> Bench:
-    """The bench, with two replicas on two nodes whatever the test before did."""
-    bench.rest()
-    if len({replica["node"] for replica in bench.replicas()}) < 2:
-        bench.deploy(STEADY)
-        eventually(lambda: len({replica["node"] for replica in bench.replicas()}) == 2, 60, 0.1)
-        bench.rest()
+    """The bench, with two replicas on two nodes."""
+    bench.restore()
     return bench
 
 
@@ -241,7 +276,7 @@ def test_nomad_forgets_what_is_over_in_the_middle_of_a_handover(ready: Bench) ->
         ready.cluster.api.put("/v1/system/gc")
         assert ready.look()["active"] == number
     assert load.failures == []
-    eventually(lambda: ready.jobs() == {f"{STEADY}-v{number}"}, 10, 0.1)
+    ready.await_jobs(f"{STEADY}-v{number}")
 
 
 def test_nomad_does_not_answer_for_a_while(ready: Bench) -> None:
@@ -278,12 +313,12 @@ def test_our_server_is_killed_while_it_works(ready: Bench) -> None:
     with ready.serai.client() as client:
         client.stop_deployment(STEADY)
     ready.kill_our_server(dice)
-    eventually(lambda: not ready.jobs(), 30, 0.1)
+    ready.await_jobs()
     with ready.serai.client() as client:
         client.start_version(STEADY, number)
     ready.kill_our_server(dice)
     ready.rest()
-    assert ready.jobs() == {f"{STEADY}-v{number}"}
+    ready.await_jobs(f"{STEADY}-v{number}")
 
 
 def test_whatever_happens_nothing_is_lost_doubled_or_left(ready: Bench) -> None:
@@ -303,7 +338,7 @@ def test_whatever_happens_nothing_is_lost_doubled_or_left(ready: Bench) -> None:
     assert load.failures == []
     assert users.done > SECONDS / 10
     active = ready.await_rest(users.known) | {STEADY: ready.look()["active"]}
-    eventually(lambda: ready.jobs() == {f"{name}-v{number}" for name, number in active.items() if number}, 30, 0.2)
+    ready.await_jobs(*(f"{name}-v{number}" for name, number in active.items() if number))
 
 
 class Faults:

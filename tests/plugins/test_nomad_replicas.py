@@ -300,3 +300,13 @@ def test_a_replica_carries_the_digest_of_the_version_it_was_started_for() -> Non
     rows = [stub("a", JobVersion=1), stub("b", JobVersion=3, index=1), stub("c", JobVersion=5, index=2)]
     seen = look(facts(rows, version=5, digest="new", digests={3: "old"}, count=1))
     assert [replica.digest for replica in seen.replicas] == ["old", "old", "new"]
+
+
+# since when a server hands out bundles -> crashes in a row; tries at 2, 6 and 10 s could not fetch theirs
+@pytest.mark.parametrize(("served_since", "crashes"), [(None, 3), (1, 3), (7, 1), (11, 0)])
+def test_that_there_was_no_server_to_fetch_the_files_from_is_no_crash(served_since: int | None, crashes: int) -> None:
+    refused = "could not fetch http://127.0.0.1:1/: connection refused"
+    tries = [event("Failed Artifact Download", at, download_error=refused) for at in (2, 6, 10)]
+    row = stub(client="failed", server=task("dead", *tries, failed=True, restarts=2))
+    since = None if served_since is None else after(served_since)
+    assert only(facts([row], served_since=since)).crashes == crashes

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from .cause import Cause
 from .causes import asked_restarts
 from .rows import Row
-from .task_states import LONG_AGO
+from .task_states import LONG_AGO, Tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +18,13 @@ class Chains:
 
     by_id: Mapping[str, Row] = field(default_factory=dict)
     before: Mapping[str, Row] = field(default_factory=dict)
+    served_since: datetime = LONG_AGO
 
     def count_crashes(self, row: Row) -> int:
         """Return the crashes in a row of an allocation that is not ready."""
-        count, seen, oldest = _own(row), {row.id}, row
+        count, seen, oldest = self._own(row), {row.id}, row
         while not oldest.was_ready and (older := self._older(oldest)) and older.id not in seen:
-            count += _own(older)
+            count += self._own(older)
             seen.add(older.id)
             oldest = older
         if oldest.was_ready:
@@ -44,16 +46,23 @@ class Chains:
         older = self.before.get(row.id)
         return older if older and older.digest == row.digest else None
 
+    def _own(self, row: Row) -> int:
+        """Return the ends since it was ready: each restart is one, and so is the end after which none followed."""
+        since = row.memory.ready_at or LONG_AGO
+        restarts = row.restarts - row.memory.restarts_when_ready - asked_restarts(row.tasks, since)
+        if row.tasks.install is not None and not row.was_ready:
+            restarts += row.tasks.install.restarts
+        return max(0, max(0, restarts) + (row.client == "failed") - _unserved(row.tasks, self.served_since))
 
-def make_chains(rows: Iterable[Row]) -> Chains:
+
+def make_chains(rows: Iterable[Row], served_since: datetime | None = None) -> Chains:
+    """Return the chains; `served_since` is that of `JobFacts`."""
     rows = list(rows)
-    return Chains({row.id: row for row in rows}, {row.next: row for row in rows if row.next})
+    before = {row.next: row for row in rows if row.next}
+    return Chains({row.id: row for row in rows}, before, served_since or LONG_AGO)
 
 
-def _own(row: Row) -> int:
-    """Return the ends since it was ready: each restart is one, and so is the end after which none followed."""
-    since = row.memory.ready_at or LONG_AGO
-    restarts = row.restarts - row.memory.restarts_when_ready - asked_restarts(row.tasks, since)
-    if row.tasks.install is not None and not row.was_ready:
-        restarts += row.tasks.install.restarts
-    return max(0, restarts) + (row.client == "failed")
+def _unserved(tasks: Tasks, served_since: datetime) -> int:
+    """Return how many tries ended because there was no server to fetch the bundle from: none of the model's doing."""
+    events = [event for task in tasks.all for event in task.events if event.type == "Failed Artifact Download"]
+    return sum(event.at < served_since for event in events)

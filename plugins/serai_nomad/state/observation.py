@@ -52,7 +52,7 @@ def derive_observation(facts: JobFacts, cluster: ClusterFacts | None, now: datet
     of Nomad's servers.
     """
     rows, evaluations = read_rows(facts), read_evaluations(facts)
-    judge = Judge(facts, make_chains(rows), make_tries(facts.definition), evaluations.pending())
+    judge = Judge(facts, make_chains(rows, facts.served_since), make_tries(facts.definition), evaluations.pending())
     judged = [judge.judge(row) for row in rows]
     waiting, failed = _explain_missing(facts, judged, evaluations, cluster, now)
     replicas = tuple(each.replica for each in judged)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from serai.domain.observation import Observation
 from serai_nomad.facts import ClusterFacts, JobFacts, Json
@@ -22,6 +22,8 @@ from .places import Places
 # A replica that has run for so long and was never asked was started before this server: it is asked at once, so that
 # a restarted server does not take ready replicas for loading ones.
 OLD_S = 5.0
+# A server that is made begins to answer nodes so soon, on the busiest of machines.
+_OPENING = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Observer:
         self._is_compared = False
         self._kept: dict[str, _Kept] = {}
         self._watched: dict[str, KnownJob] = {}
+        self._served_since = datetime.now(UTC) + _OPENING
 
     def touch(self, id: str) -> None:
         with self._lock:
@@ -187,6 +190,7 @@ class Observer:
             addresses={id: place.address for id, place in places.items() if place.address},
             gpus={id: place.gpus for id, place in places.items() if place.gpus},
             remembered=self._board.remembered(rows),
+            served_since=self._served_since,
         )
 
 
