@@ -17,7 +17,7 @@ from tests.system.load import Load
 from tests.system.users import Users
 from tests.waiting import eventually
 
-KILLS = int(os.environ.get("SERAI_KILLS", "8"))
+KILLS = int(os.environ.get("SERAI_KILLS", "5"))
 NAMES = ("one", "two")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 10 * KILLS)]
@@ -31,7 +31,7 @@ def test_a_server_killed_again_and_again_loses_nothing(serai: Installation, tmp_
     folders = {name: make_model(tmp_path / name, "drain_timeout: 2s\n") for name in NAMES}
     for folder in folders.values():
         serai.deploy(folder)
-    users, load = Users(serai, folders, seed), Load(serai.gateway, "/steady/", threads=2, pause_s=0.01)
+    users, load = Users(serai, folders, seed, pause_s=1.0), Load(serai.gateway, "/steady/", threads=2, pause_s=0.05)
     with load.running():
         users.start()
         for _ in range(KILLS):
