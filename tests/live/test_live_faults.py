@@ -150,7 +150,7 @@ class Bench:
     @contextmanager
     def under_load(self, method: str = "GET", also: Collection[str] = ()) -> Iterator[Load]:
         """Call `steady` all the time, and watch it and others."""
-        load = Load(self.serai.gateway, f"/{STEADY}/", threads=3, pause_s=0.003, method=method)
+        load = Load(self.serai.gateway, f"/{STEADY}/", threads=3, pause_s=0.03, method=method)
         watcher = Watcher(self.serai, [STEADY, *also])
         begun = time.monotonic()
         with watcher.watching(), load.running():

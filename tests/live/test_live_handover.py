@@ -88,8 +88,8 @@ class Trial:
         self.deploy(MODEL)
         eventually(lambda: self.versions() and len(self.ready(1)) == 2, 60, 0.1)
         eventually(self.answers, 10, 0.1)  # once the gateway knows, too
-        self.load = Load(self.serai.gateway, f"/{self.name}/", threads=2, pause_s=0.005, method="POST")
-        self.watcher = Watcher(self.serai, [self.name], {(self.name, 2)} if fails else (), every_s=0.05)
+        self.load = Load(self.serai.gateway, f"/{self.name}/", threads=2, pause_s=0.03, method="POST")
+        self.watcher = Watcher(self.serai, [self.name], {(self.name, 2)} if fails else (), every_s=0.1)
         with self.watcher.watching(), self.load.running():
             self.see_answers("1")
             yield
@@ -113,7 +113,7 @@ class Trial:
             error.close()
             return False
 
-    def see_answers(self, version: str, more: int = 100) -> None:
+    def see_answers(self, version: str, more: int = 40) -> None:
         begun = self.load.answers[version]
         eventually(lambda: self.load.answers[version] > begun + more, 40)
 

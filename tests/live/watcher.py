@@ -13,7 +13,7 @@ from serai.client.client import Client
 from serai.domain.errors import SeraiError
 from tests.system.installation import Installation
 
-EVERY_S = 0.03
+EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Seen:
 
 
 class Watcher:
-    """Reads deployments about thirty times a second; a server that is away is waited for.
+    """Reads deployments about ten times a second; a server that is away is waited for.
 
     Noted as wrong: two versions running at once; a version that was there and is gone; an Error that is not one of
     `may_fail` (pairs of name and version), or any Error of the deployments in it where the version is None.
