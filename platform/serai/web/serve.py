@@ -90,6 +90,8 @@ class Server:
         self._waitress.task_dispatcher.shutdown(timeout=_GRACE_S)
         with self._lock:
             self._closed = True
+            for channel in self._list_channels():
+                channel.handle_close()  # closes the file that a large answer was kept in, too
             wasyncore.close_all(self._sockets, ignore_all=True)
 
     def close(self) -> None:
@@ -104,8 +106,10 @@ class Server:
         wasyncore.loop(timeout=timeout_s, use_poll=True, map=self._sockets, count=1)
 
     def _is_busy(self) -> bool:
-        channels = [each for each in self._sockets.values() if isinstance(each, HTTPChannel)]
-        return any(channel.requests or channel.total_outbufs_len for channel in channels)
+        return any(channel.requests or channel.total_outbufs_len for channel in self._list_channels())
+
+    def _list_channels(self) -> list[HTTPChannel]:
+        return [each for each in self._sockets.values() if isinstance(each, HTTPChannel)]
 
 
 def make_server(app: Flask, listener: socket.socket, threads: int | None = None) -> Server:
