@@ -35,7 +35,7 @@ from serai.store.database import Database
 from serai.store.metrics_buckets import put_buckets
 from serai.store.metrics_figures import Figures, decode_digest, encode_digest
 from serai.store.metrics_rows import LevelRow
-from serai.store.metrics_series import number_series, whole_of
+from serai.store.metrics_series import number_series, spread
 from serai.store.usage import roll_up_usage, take_usage
 from tests.system.installation import Installation, make_model
 
@@ -90,7 +90,10 @@ class Pool:
 def fill(db: Database, pool: Pool, now: int, minute_days: int) -> None:
     """Write what a server has after 30 days. The levels say what is there."""
     shares = make_keys()
-    wholes = {whole_of(key): 1.0 for key in shares}
+    wholes = {each: 0.0 for key in shares for each in spread(key)[1:]}
+    for key, share in shares.items():
+        for each in spread(key)[1:]:
+            wholes[each] += share
     with db.write():
         numbers = number_series(db, [*shares, *wholes])
     spans = {60: minute_days * DAY_S, 900: DAYS * DAY_S, 3600: DAYS * DAY_S, 86400: DAYS * DAY_S}

@@ -23,7 +23,7 @@ def make_digest(times: list[float]) -> Digest:
 
 @given(COUNTS)
 def test_a_digest_comes_back_from_its_bytes(counts: dict[int, int]) -> None:
-    packed = pack((middle_of(bucket), float(count)) for bucket, count in counts.items())
+    packed = pack([(middle_of(bucket), float(count)) for bucket, count in counts.items()])
     assert packed == sum(count << (64 * bucket) for bucket, count in counts.items())
     assert decode_digest(encode_digest(packed)) == packed
 

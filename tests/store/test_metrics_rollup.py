@@ -14,7 +14,7 @@ from serai.store.database import Database
 from serai.store.metrics import load_requests, prune_metrics, roll_up, take_window, take_windows
 from serai.store.metrics_buckets import put_buckets
 from serai.store.metrics_figures import Figures
-from serai.store.metrics_series import number_series
+from serai.store.metrics_series import number_series, spread
 from serai.telemetry.fold import make_window
 from tests.store.metrics_oracle import DAY, HOUR, SHORT, Gateway, assert_answer, make_summary
 
@@ -59,7 +59,7 @@ def test_nobody_waits_for_a_long_roll_up_or_prune(db: Database, monkeypatch: pyt
     monkeypatch.setattr(metrics_deletion, "_ROWS", 200)
     with db.write():
         keys = [SeriesKey("big", 1, f"r{number}", "2xx", Clock.TOTAL) for number in range(40)]
-        whole = SeriesKey("big", 1, "", "", Clock.TOTAL)
+        whole = spread(keys[0])[-1]
         figures = Figures()
         figures.add_summary(make_summary([0.1] * 10))
         numbers = number_series(db, [*keys, whole])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -119,7 +119,12 @@ def _load_summary(row: Mapping[str, Any]) -> Summary:
         float(row["sum"]),
         float(row["min"]),
         float(row["max"]),
-        tuple((float(mean), float(weight)) for mean, weight in row["centroids"]),
+        tuple(pair if type(pair) is tuple else _load_pair(pair) for pair in row["centroids"]),
         int(row.get("bytes_in", 0)),  # gateways of older releases do not tell them
         int(row.get("bytes_out", 0)),
     )
+
+
+def _load_pair(pair: Sequence[Any]) -> tuple[float, float]:
+    mean, weight = pair
+    return float(mean), float(weight)

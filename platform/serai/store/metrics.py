@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from serai.domain.errors import Invalid
@@ -12,9 +12,9 @@ from serai.domain.window import Clock
 from .database import Database
 from .metrics_answer import PERCENTILES, ClockTimes, RequestMetrics, Times, dump_metrics
 from .metrics_figures import Figures
-from .metrics_levels import INTERVALS_S, Range, check_asked, check_size, derive_range, plan_reads
+from .metrics_levels import INTERVALS_S, Range, check_asked, check_size, derive_range, plan_reads, plan_total
 from .metrics_prune import Retention, delete_metrics, prune_metrics
-from .metrics_reading import Cells, Chosen, load_cells
+from .metrics_reading import Cells, Chosen, load_cells, load_sums
 from .metrics_rollup import load_levels, roll_up
 from .metrics_windows import take_window, take_windows
 
@@ -60,7 +60,8 @@ def load_requests(
         check_size(wanted, MAX_BUCKETS, "buckets")
         chosen = Chosen(deployment, version, replica, status)
         cells = load_cells(db, plan_reads(wanted, levels), chosen, wanted.interval_s)
-    return _make_answer(wanted, cells)
+        total = load_sums(db, plan_total(wanted, levels), chosen)
+    return _make_answer(wanted, cells, total)
 
 
 def _check(start_at: datetime, end_at: datetime, interval_s: int, status: str | None) -> None:
@@ -69,24 +70,16 @@ def _check(start_at: datetime, end_at: datetime, interval_s: int, status: str | 
         raise Invalid(f"the status {status!r} is not a class such as 2xx or 5xx", "status")
 
 
-def _make_answer(wanted: Range, cells: Cells) -> RequestMetrics:
-    total = {clock: _sum(figures for (_, name), figures in cells.items() if name == clock) for clock in Clock}
+def _make_answer(wanted: Range, cells: Cells, total: Mapping[str, Figures]) -> RequestMetrics:
     starts = wanted.bucket_starts()
     buckets = ({clock: cells.get((start, clock.value)) for clock in Clock} for start in starts)
     return RequestMetrics(
         start_at=_at(wanted.start),
         end_at=_at(wanted.end),
         interval_s=wanted.interval_s,
-        total=_derive_clocks(total),
+        total=_derive_clocks({clock: total.get(clock.value) for clock in Clock}),
         buckets=tuple((_at(start), _derive_clocks(bucket)) for start, bucket in zip(starts, buckets, strict=True)),
     )
-
-
-def _sum(parts: Iterable[Figures]) -> Figures:
-    whole = Figures()
-    for part in parts:
-        whole.add_all(part)
-    return whole
 
 
 def _derive_clocks(figures: Mapping[Clock, Figures | None]) -> ClockTimes:
@@ -96,7 +89,7 @@ def _derive_clocks(figures: Mapping[Clock, Figures | None]) -> ClockTimes:
 def _derive_times(figures: Figures | None) -> Times:
     if figures is None or not figures.count:
         return Times()
-    quantiles: Sequence[float] | None = figures.quantiles(_POINTS)
+    quantiles = figures.quantiles(_POINTS)
     percentiles = None if quantiles is None else tuple(quantiles)
     average_s = figures.sum_s / figures.count
     return Times(figures.count, average_s, figures.max_s, percentiles, figures.bytes_in, figures.bytes_out)

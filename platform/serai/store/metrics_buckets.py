@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from .database import Database
-from .metrics_figures import Figures, decode_digest, encode_digest
+from .metrics_figures import Figures, encode_digest
 from .metrics_rows import BucketRow
 
 BucketKey = tuple[int, int, int]
@@ -59,8 +59,7 @@ def in_batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
 
 def add_row(figures: Figures, columns: Sequence[Any]) -> None:
     """Add the columns FIGURES of a stored bucket."""
-    count, sum_s, min_s, max_s, digest, bytes_in, bytes_out = columns
-    figures.add(count, sum_s, min_s, max_s, decode_digest(digest), bytes_in, bytes_out)
+    figures.add_stored(*columns)
 
 
 def _columns_of(figures: Figures) -> tuple[int, float, float, float, bytes, int, int]:

@@ -106,6 +106,11 @@ def plan_reads(wanted: Range, levels: Sequence[Level]) -> list[Read]:
     return _cover(wanted.start, wanted.end, usable)
 
 
+def plan_total(wanted: Range, levels: Sequence[Level]) -> list[Read]:
+    """Return what to read for the sum of a range: as `plan_reads` does, by the coarsest buckets there are."""
+    return _cover(wanted.start, wanted.end, sorted(levels, key=lambda level: -level.step_s))
+
+
 def _cover(start: int, end: int, levels: Sequence[Level]) -> list[Read]:
     if start >= end or not levels:
         return []

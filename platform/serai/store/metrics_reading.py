@@ -12,10 +12,17 @@ from .database import Database
 from .metrics_buckets import FIGURES, add_row
 from .metrics_figures import Figures
 from .metrics_levels import Level, Read, floor_to
-from .metrics_rows import WHOLE, BucketRow, SeriesRow
+from .metrics_rows import EVERY_REPLICA, EVERY_STATUS, BucketRow, SeriesRow
 
 Cells = dict[tuple[int, str], Figures]
 """Figures by the start of the answer's bucket and the clock."""
+_EVER_S = 10**12
+_BUCKETS = (
+    f"SELECT b.at, s.clock, {', '.join(f'b.{column.column_name}' for column in FIGURES)}"  # noqa: S608
+    " FROM metric_series s JOIN metric_bucket b ON b.series = s.id"
+    " WHERE s.deployment = {0} AND s.replica = {0} AND s.status = {0}"
+    " AND b.step = {0} AND b.at >= {0} AND b.at < {0}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,11 @@ class Chosen:
     version: int | None = None
     replica: str | None = None
     status: str | None = None
+
+
+def load_sums(db: Database, reads: Iterable[Read], chosen: Chosen) -> dict[str, Figures]:
+    """Return the figures of what is chosen by the clock, in all `reads` together. Inside of a read."""
+    return {clock: figures for (_, clock), figures in load_cells(db, reads, chosen, _EVER_S).items()}
 
 
 def load_cells(db: Database, reads: Iterable[Read], chosen: Chosen, interval_s: int) -> Cells:
@@ -52,15 +64,13 @@ def find_first(db: Database, chosen: Chosen, levels: Iterable[Level]) -> int | N
 
 def _select(db: Database, read: Read, chosen: Chosen) -> Iterable[tuple[Any, ...]]:
     """Yield at, clock and FIGURES of the buckets in `read`."""
-    bucket = BucketRow
-    query = (
-        bucket.select(bucket.at, SeriesRow.clock, *FIGURES)
-        .join(SeriesRow, on=SeriesRow.id == bucket.series)
-        .where(_matches(chosen))
-        .where(bucket.step == read.step_s, bucket.at >= read.start, bucket.at < read.end)
-    )
-    # The driver's own rows: peewee's take as long as adding them up.
-    return db.peewee.execute(query)  # type: ignore[no-any-return]
+    values = [chosen.deployment, *_owner(chosen), read.step_s, read.start, read.end]
+    sql = _BUCKETS
+    if chosen.version is not None:
+        values.append(chosen.version)
+        sql += " AND s.version = {0}"
+    # Plain SQL and the driver's own rows: peewee's take as long as adding them up.
+    return db.peewee.execute_sql(sql.format(db.peewee.param), values)  # type: ignore[no-any-return]
 
 
 def _first_of(db: Database, chosen: Chosen, step_s: int) -> int | None:
@@ -73,12 +83,15 @@ def _first_of(db: Database, chosen: Chosen, step_s: int) -> int | None:
 
 
 def _matches(chosen: Chosen) -> peewee.Expression:
-    """Return the condition on series: the sums over replicas and statuses are read when neither is asked for."""
-    where = SeriesRow.deployment == chosen.deployment
-    if chosen.version is not None:
-        where &= SeriesRow.version == chosen.version
-    if chosen.replica is None and chosen.status is None:
-        return where & (SeriesRow.status == WHOLE)
-    if chosen.replica is not None:
-        where &= SeriesRow.replica == chosen.replica
-    return where & (SeriesRow.status != WHOLE if chosen.status is None else SeriesRow.status == chosen.status)
+    """Return the condition on series, which is one of each version and clock."""
+    replica, status = _owner(chosen)
+    where = (SeriesRow.deployment == chosen.deployment) & (SeriesRow.replica == replica) & (SeriesRow.status == status)
+    return where if chosen.version is None else where & (SeriesRow.version == chosen.version)
+
+
+def _owner(chosen: Chosen) -> tuple[str, str]:
+    """Return the replica and the status of the series that counts what is chosen."""
+    return (
+        EVERY_REPLICA if chosen.replica is None else chosen.replica,
+        EVERY_STATUS if chosen.status is None else chosen.status,
+    )

@@ -6,12 +6,13 @@ import peewee
 
 from .rows import Row
 
-WHOLE = ""
-"""Status of the series that sums up all replicas and statuses of a version: the one that most queries read."""
+EVERY_STATUS = ""
+EVERY_REPLICA = " "
+"""What series of sums have in place of a status and of a replica, none of which is called so."""
 
 
 class SeriesRow(Row):
-    """What buckets are of. `status` is such as `2xx`, or WHOLE with replica ""; `clock` is a Clock's value."""
+    """What buckets are of: a replica or EVERY_REPLICA, a status such as `2xx` or EVERY_STATUS, and a Clock's value."""
 
     id = peewee.BigAutoField()
     deployment = peewee.TextField()

@@ -1,4 +1,8 @@
-"""Numbers of series: found by what they are of, made when figures come for the first time."""
+"""Numbers of series: found by what they are of, made when figures come for the first time.
+
+Requests are counted in four series: their own, that of all statuses of the replica, that of all replicas by the
+status, and that of all of the version. So whatever is asked for is one series of each version, and not a sum of 40.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,18 @@ from collections.abc import Collection
 from serai.domain.window import Clock, SeriesKey
 
 from .database import Database
-from .metrics_rows import WHOLE, SeriesRow
+from .metrics_rows import EVERY_REPLICA, EVERY_STATUS, SeriesRow
 
 
-def whole_of(key: SeriesKey) -> SeriesKey:
-    """Return the series that sums up all replicas and statuses of the version of `key`."""
-    return SeriesKey(key.deployment, key.version, "", WHOLE, key.clock)
+def spread(key: SeriesKey) -> tuple[SeriesKey, ...]:
+    """Return all series that count what `key` is of; the first is its own."""
+    deployment, version, clock = key.deployment, key.version, key.clock
+    return (
+        key,
+        SeriesKey(deployment, version, key.replica, EVERY_STATUS, clock),
+        SeriesKey(deployment, version, EVERY_REPLICA, key.status, clock),
+        SeriesKey(deployment, version, EVERY_REPLICA, EVERY_STATUS, clock),
+    )
 
 
 def number_series(db: Database, keys: Collection[SeriesKey]) -> dict[SeriesKey, int]:

@@ -13,7 +13,7 @@ from serai.domain.window import Clock
 from .database import Database
 from .metrics_levels import Range, Read, derive_range, floor_to, plan_reads
 from .metrics_rollup import load_levels
-from .metrics_rows import WHOLE, BucketRow, SeriesRow
+from .metrics_rows import EVERY_REPLICA, EVERY_STATUS, BucketRow, SeriesRow
 
 
 def list_replicas(
@@ -42,9 +42,8 @@ def count_by_status(
     counts: dict[str, Counter[int]] = defaultdict(Counter)
     with db.read():
         wanted, reads = _plan(db, start_at, end_at, interval_s)
-        where = _of(deployment, version)
-        if replica is not None:
-            where &= SeriesRow.replica == replica
+        whose = EVERY_REPLICA if replica is None else replica
+        where = _of(deployment, version) & (SeriesRow.replica == whose) & (SeriesRow.status != EVERY_STATUS)
         for read in reads:
             for status, at, count in _sum_counts(db, read, where):
                 counts[status][floor_to(at, wanted.interval_s)] += count
@@ -58,8 +57,8 @@ def _plan(db: Database, start_at: datetime, end_at: datetime, interval_s: int) -
 
 
 def _of(deployment: str, version: int | None) -> peewee.Expression:
-    """Return the condition on series: of each replica and status, and of the clock that every request has."""
-    where = (SeriesRow.deployment == deployment) & (SeriesRow.status != WHOLE) & (SeriesRow.clock == Clock.TOTAL.value)
+    """Return the condition on series: of the clock that every request has."""
+    where = (SeriesRow.deployment == deployment) & (SeriesRow.clock == Clock.TOTAL.value)
     return where if version is None else where & (SeriesRow.version == version)
 
 
@@ -70,8 +69,8 @@ def _within(read: Read) -> peewee.Expression:
 def _find_owners(db: Database, read: Read, deployment: str, version: int | None) -> Iterable[tuple[int, str]]:
     seen = BucketRow.select(peewee.SQL("1")).where(BucketRow.series == SeriesRow.id, _within(read))
     query = SeriesRow.select(SeriesRow.version, SeriesRow.replica).distinct()
-    where = _of(deployment, version) & peewee.fn.EXISTS(seen)
-    return query.where(where).tuples().execute(db.peewee)  # type: ignore[no-any-return]
+    where = _of(deployment, version) & (SeriesRow.replica != EVERY_REPLICA) & (SeriesRow.status == EVERY_STATUS)
+    return query.where(where, peewee.fn.EXISTS(seen)).tuples().execute(db.peewee)  # type: ignore[no-any-return]
 
 
 def _sum_counts(db: Database, read: Read, where: peewee.Expression) -> Iterable[tuple[str, int, int]]:

@@ -11,7 +11,7 @@ from .metrics_buckets import BucketKey, add_buckets
 from .metrics_figures import Figures
 from .metrics_levels import MINUTE_S, Level, floor_to
 from .metrics_rollup import load_levels
-from .metrics_series import number_series, whole_of
+from .metrics_series import number_series, spread
 from .metrics_taken import claim
 
 
@@ -23,8 +23,10 @@ def take_windows(db: Database, windows: Sequence[Window]) -> list[Window]:
     """
     with db.write():
         new = [window for window in windows if claim(db, window.gateway, window.sequence)]
-        numbers = number_series(db, {key for window in new for own in window.series for key in (own, whole_of(own))})
-        add_buckets(db, _sum_up(new, numbers, load_levels(db)))
+        spreads = {key: spread(key) for window in new for key in window.series}
+        numbers = number_series(db, {each for keys in spreads.values() for each in keys})
+        series = {key: [numbers[each] for each in keys] for key, keys in spreads.items()}
+        add_buckets(db, _sum_up(new, series, load_levels(db)))
     return new
 
 
@@ -34,14 +36,13 @@ def take_window(db: Database, window: Window) -> bool:
 
 
 def _sum_up(
-    windows: Iterable[Window], numbers: Mapping[SeriesKey, int], levels: Sequence[Level]
+    windows: Iterable[Window], numbers: Mapping[SeriesKey, Sequence[int]], levels: Sequence[Level]
 ) -> dict[BucketKey, Figures]:
     buckets: dict[BucketKey, Figures] = {}
     for window in windows:
         starts = _starts_in(levels, window.start)
         for key, summary in window.series.items():
-            series = (numbers[key], numbers[whole_of(key)])
-            _add(buckets, [place for own in series for place in _places(own, starts)], summary)
+            _add(buckets, [place for number in numbers[key] for place in _places(number, starts)], summary)
     return buckets
 
 

@@ -80,8 +80,9 @@ def _check(window: Window) -> None:
 
 
 def _is_possible(summary: Summary) -> bool:
-    numbers = (summary.sum_s, *(number for centroid in summary.centroids for number in centroid))
+    means, weights = zip(*summary.centroids, strict=True) if summary.centroids else ((0.0,), (0.0,))
     ordered = 0 <= summary.min_s <= summary.max_s < math.inf
-    counted = sum(round(weight) for _, weight in summary.centroids) <= summary.count
-    sized = min(summary.bytes_in, summary.bytes_out) >= 0
-    return summary.count > 0 and ordered and counted and sized and all(0 <= number < math.inf for number in numbers)
+    sized = min(summary.bytes_in, summary.bytes_out, *means, *weights) >= 0
+    # A sum is infinite, or NaN and thus less than nothing, as soon as one of its numbers is.
+    finite = all(0 <= total < math.inf for total in (summary.sum_s, sum(means), sum(weights)))
+    return summary.count > 0 and ordered and sized and finite and sum(map(round, weights)) <= summary.count

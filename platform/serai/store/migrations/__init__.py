@@ -25,6 +25,7 @@ from . import (
     m0006_resets,
     m0007_traffic,
     m0008_gateways,
+    m0009_sums,
 )
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(6, "resets", m0006_resets.apply),
     Migration(7, "traffic", m0007_traffic.apply),
     Migration(8, "gateways", m0008_gateways.apply),
+    Migration(9, "sums", m0009_sums.apply),
 )
 
 _TABLE = """

@@ -17,7 +17,8 @@ _LIMIT_BYTES = 16 * 1024 * 1024
 )
 def take_telemetry(call: Call, body: TelemetryBody) -> Answer:
     """Take closed windows, each once however often it is sent. The body may be gzipped (Content-Encoding)."""
-    windows = [load_window(window.model_dump()) for window in body.windows]
+    # Shallow: a dump of models would copy every centroid, while all others wait for the interpreter.
+    windows = [load_window(vars(window) | {"series": map(vars, window.series)}) for window in body.windows]
     return Answer({"taken": call.core.take_windows(windows)})
 
 
