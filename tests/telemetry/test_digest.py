@@ -86,6 +86,19 @@ def test_what_a_broken_clock_gives_stays_bounded(time: float, counted_as: float)
     assert [summary.min_s, summary.max_s] == sorted([1.0, counted_as])
 
 
+@given(
+    st.lists(
+        st.one_of(st.integers(-3, 2**19), st.integers(2**17, 2 * 10**15), st.sampled_from([0, 1, 2**18 - 1, 2**18]))
+    )
+)
+def test_whole_microseconds_count_as_each_by_itself(times_us: list[int]) -> None:
+    digest, expected = Digest(), make_digest([time_us / 1e6 for time_us in times_us])
+    digest.add_us(times_us)
+    found = digest.summary()
+    assert found == replace(expected.summary(), sum_s=found.sum_s)
+    assert found.sum_s == pytest.approx(expected.sum_s)
+
+
 def test_nothing_counted() -> None:
     assert Digest().quantiles(POINTS) is None
     assert Digest().summary() == Summary(0, 0.0, 0.0, 0.0, ())

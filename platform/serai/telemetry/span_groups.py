@@ -43,12 +43,12 @@ class Group:
     """Spans of the same facts that ended in the same window.
 
     Those of a request (`is_request`) have their times kept, in whole microseconds, and their bytes summed up; of the
-    others `spans` has ids of trace and span and the encoded span. `ids` holds what identifies each.
+    others `spans` has ids of trace and span and the encoded span.
     """
 
     __slots__ = (
-        "bytes_in", "bytes_out", "count", "facts", "firsts_us", "ids", "is_request", "queues_us", "spans", "start",
-        "totals_us",
+        "bytes_in", "bytes_out", "count", "facts", "firsts_us", "is_request", "queues_us", "span_ids", "spans", "start",
+        "totals_us", "trace_ids",
     )  # fmt: skip
 
     def __init__(self, facts: Facts, start: float, is_request: bool) -> None:
@@ -56,7 +56,8 @@ class Group:
         self.start = start
         self.is_request = is_request
         self.count = 0
-        self.ids: list[bytes] = []
+        self.trace_ids: list[bytes] = []
+        self.span_ids: list[bytes] = []
         self.totals_us: list[int] = []
         self.firsts_us: list[int] = []
         self.queues_us: list[int] = []
@@ -64,10 +65,10 @@ class Group:
         self.bytes_out = 0
         self.spans: list[tuple[bytes, bytes, bytes]] = []
 
-    def keep(self, spans: Sequence[SpanMessage]) -> None:
-        """Keep spans that are no requests."""
+    def keep(self, spans: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        """Keep spans that are no requests: ids of trace and span, and the encoded span."""
         self.count += len(spans)
-        self.spans += [(span.trace_id, span.span_id, span.SerializeToString()) for span in spans]
+        self.spans += spans
 
 
 class Sorter:
@@ -101,10 +102,11 @@ class Sorter:
                 self.nameless += 1
                 continue
             if not group.is_request:
-                group.keep((span,))
+                group.keep([(trace_id, span_id, span.SerializeToString())])
                 continue
             group.count += 1
-            group.ids.append(trace_id + span_id)
+            group.trace_ids.append(trace_id)
+            group.span_ids.append(span_id)
             group.totals_us.append((ended_ns - span.start_time_unix_nano) // 1000)
             if table.first_us is not None:
                 group.firsts_us.append(table.first_us)

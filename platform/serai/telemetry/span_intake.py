@@ -111,7 +111,8 @@ class SpanIntake:
         if groups:
             batch = hashlib.blake2b(sender.encode(), digest_size=16)
             for group in groups:
-                batch.update(b"".join(group.ids))
+                batch.update(b"".join(group.trace_ids))
+                batch.update(b"".join(group.span_ids))
             self._counter.count(batch.digest(), groups)
 
 
