@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Histogram,
     HistogramDataPoint,
     Metric,
+    MetricsData,
     NumberDataPoint,
     ResourceMetrics,
     ScopeMetrics,
     Sum,
 )
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.sdk.resources import Resource
 
 from serai.domain import attributes as names
 from serai.domain.window import Clock, SeriesKey
@@ -24,7 +25,7 @@ from serai.domain.window import Clock, SeriesKey
 from .settings import Temporality
 from .tally import BOUNDS_S, Tally
 from .totals import Tallies
-from .wire import SCOPE, make_attributes, to_ns
+from .wire import SCOPE, Attributes, make_attributes, to_ns
 
 _DURATIONS = {
     Clock.TOTAL: ("http.server.request.duration", "From the first byte of a request to the last of its answer."),
@@ -40,15 +41,15 @@ _SUMS: tuple[tuple[str, str, str, Callable[[Tally], int]], ...] = (
     ("serai.response.bytes", "By", "Bodies of answers.", lambda tally: tally.bytes_out),
 )
 _TEMPORALITIES = {
-    Temporality.CUMULATIVE: AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE,
-    Temporality.DELTA: AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA,
+    Temporality.CUMULATIVE: AggregationTemporality.CUMULATIVE,
+    Temporality.DELTA: AggregationTemporality.DELTA,
 }
 
 
 def pack(resource: Resource, metrics: Sequence[Metric]) -> ExportMetricsServiceRequest:
     """Return the message with these metrics."""
-    scope = ScopeMetrics(scope=SCOPE, metrics=metrics)
-    return ExportMetricsServiceRequest(resource_metrics=[ResourceMetrics(resource=resource, scope_metrics=[scope])])
+    scope = ScopeMetrics(SCOPE, metrics, schema_url="")
+    return encode_metrics(MetricsData([ResourceMetrics(resource, [scope], schema_url="")]))
 
 
 def make_request_metrics(told: Tallies, temporality: Temporality, now: float) -> list[Metric]:
@@ -61,12 +62,11 @@ def describe_replica(deployment: str, version: int, replica: str) -> dict[str, s
     return {names.DEPLOYMENT: deployment, names.VERSION: version, names.REPLICA: replica}
 
 
-def _make_durations(told: Tallies, way: AggregationTemporality.ValueType, now: float) -> Iterator[Metric]:
+def _make_durations(told: Tallies, way: AggregationTemporality, now: float) -> Iterator[Metric]:
     for clock, (name, about) in _DURATIONS.items():
         points = [_make_point(key, tally, now) for key, tally in told.items() if key.clock is clock]
         if points:
-            histogram = Histogram(data_points=points, aggregation_temporality=way)
-            yield Metric(name=name, description=about, unit="s", histogram=histogram)
+            yield Metric(name, about, "s", Histogram(points, way))
 
 
 def _make_point(key: SeriesKey, tally: Tally, now: float) -> HistogramDataPoint:
@@ -83,7 +83,7 @@ def _make_point(key: SeriesKey, tally: Tally, now: float) -> HistogramDataPoint:
     )
 
 
-def _make_sums(told: Mapping[SeriesKey, Tally], way: AggregationTemporality.ValueType, now: float) -> Iterator[Metric]:
+def _make_sums(told: Mapping[SeriesKey, Tally], way: AggregationTemporality, now: float) -> Iterator[Metric]:
     total = {key: tally for key, tally in told.items() if key.clock is Clock.TOTAL}
     for name, unit, about, read in _SUMS if total else ():
         points = [
@@ -91,15 +91,14 @@ def _make_sums(told: Mapping[SeriesKey, Tally], way: AggregationTemporality.Valu
                 attributes=_describe(key),
                 start_time_unix_nano=to_ns(tally.began_at),
                 time_unix_nano=to_ns(max(now, tally.last_at)),
-                as_int=read(tally),
+                value=read(tally),
             )
             for key, tally in total.items()
         ]
-        counted = Sum(data_points=points, aggregation_temporality=way, is_monotonic=True)
-        yield Metric(name=name, description=about, unit=unit, sum=counted)
+        yield Metric(name, about, unit, Sum(points, way, is_monotonic=True))
 
 
-def _describe(key: SeriesKey) -> list[KeyValue]:
+def _describe(key: SeriesKey) -> Attributes:
     """Return a point's attributes. Of a status its class is known alone, and it is an error's type where it is one."""
     replica = describe_replica(key.deployment, key.version, key.replica)
     failed = key.status if key.status.startswith("5") else None

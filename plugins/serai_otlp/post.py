@@ -1,8 +1,12 @@
 """Hand one message to the receiver, and say what came of it: taken, to be tried again, or refused for good.
 
 As the OTLP specification has it: 429, 502, 503 and 504 ask for another attempt, after Retry-After where it is given.
-So do 401 and 403 here, as the headers are read anew for each attempt and a secret may be exchanged. Everything else
-that is refused would be refused again, and is given up, so that it does not hold up what comes behind it.
+So do 401 and 403 here, as the headers are read anew for each attempt and a secret may be exchanged. What is too large
+(413) may come in parts. Everything else that is refused would be refused again, and is given up, so that it does not
+hold up what comes behind it.
+
+Not the SDK's exporters over HTTP: they make several attempts in the call and then give up, read the environment and
+their headers once, never read what a receiver says of partial success, and take a redirect for success.
 """
 
 from __future__ import annotations
@@ -17,10 +21,12 @@ import urllib3
 
 from serai.plugin import Busy, Rejected
 
+from .portions import TooLarge
 from .settings import Compression, OtlpSettings
 
 _PATHS = {"metrics": "/v1/metrics", "logs": "/v1/logs", "spans": "/v1/traces"}
 _AGAIN = frozenset({401, 403, 408, 429, 502, 503, 504})
+_TOO_LARGE = 413
 _ANSWER_LIMIT_BYTES = 65536
 _SAID_LIMIT = 200
 
@@ -39,7 +45,7 @@ class Post:
         self._session.auth = _keep_as_it_is  # else ~/.netrc would replace the header Authorization
 
     def send(self, message: bytes) -> bytes:
-        """Return the body of a good answer; raise Unreachable, Busy or Rejected."""
+        """Return the body of a good answer; raise Unreachable, Busy, TooLarge or Rejected."""
         secrets = self._settings.read_headers()
         headers: dict[str, str] = {**secrets, "Content-Type": "application/x-protobuf"}
         if self._settings.compression is Compression.GZIP:
@@ -51,6 +57,8 @@ class Post:
         said = f"{self._url} answers {status}{_excerpt(content, secrets)}"
         if status in _AGAIN:
             raise Busy(said, read_retry_after(retry_after, time.time()))
+        if status == _TOO_LARGE:
+            raise TooLarge(said)
         raise Rejected(said + (": the receiver is elsewhere, name that endpoint" if 300 <= status < 400 else ""))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The sink: each call becomes one message, and what the receiver says of it is the call's outcome."""
+"""The sink: each call becomes a message, or several where one is too large, and their outcome is the call's."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.sdk.metrics.export import Metric
 
 from serai.domain.collected import CollectedLine
 from serai.domain.finished import FinishedRequest
 from serai.domain.observation import Usage
-from serai.domain.window import Window
+from serai.domain.window import SeriesKey, Window
 from serai.plugin import Rejected, Sink
 
 from .logs import pack_logs
 from .metrics import make_request_metrics, pack
+from .portions import Portions
 from .post import Post
 from .settings import OtlpSettings, Signal
 from .spans import pack_spans
+from .tally import Tally
 from .totals import Totals
 from .usage import make_usage_metrics
 from .wire import make_resource, make_service
@@ -42,6 +44,10 @@ class OtlpSink(Sink):
         self._totals = Totals(settings.temporality, clock())
         self._resource = make_resource(make_service("serai", instance), settings.resource)
         self._posts = {signal: Post(settings, signal) for signal in settings.export}
+        self._series = Portions[tuple[SeriesKey, Tally]]()
+        self._samples = Portions[Usage]()
+        self._lines = Portions[CollectedLine]()
+        self._requests = Portions[FinishedRequest]()
         self._is_warned = False
         self.wants_logs = Signal.LOGS in settings.export
         self.wants_spans = Signal.SPANS in settings.export
@@ -51,8 +57,11 @@ class OtlpSink(Sink):
         if Signal.METRICS not in self._settings.export:
             return
         told, now = self._totals.plus(windows), self._clock()
+        way = self._settings.temporality
         try:
-            self._send_metrics(make_request_metrics(told, self._settings.temporality, now))
+            self._series.send(
+                list(told.items()), lambda some: self._send_metrics(make_request_metrics(dict(some), way, now))
+            )
         except Rejected:
             self._totals.commit(told, now)
             raise
@@ -61,19 +70,15 @@ class OtlpSink(Sink):
     def write_usage(self, samples: Sequence[Usage]) -> None:
         if Signal.METRICS in self._settings.export:
             self._totals.note_alive((sample.replica for sample in samples), self._clock())
-            self._send_metrics(make_usage_metrics(samples))
+            self._samples.send(samples, lambda some: self._send_metrics(make_usage_metrics(some)))
 
     def write_logs(self, lines: Sequence[CollectedLine]) -> None:
-        if lines and self.wants_logs:
-            message = pack_logs(lines, self._settings.resource)
-            taken = _read(self._send(Signal.LOGS, message), ExportLogsServiceResponse()).partial_success
-            self._check(taken.rejected_log_records, taken.error_message)
+        if self.wants_logs:
+            self._lines.send(lines, self._send_lines)
 
     def write_spans(self, requests: Sequence[FinishedRequest]) -> None:
-        if requests and self.wants_spans:
-            message = pack_spans(requests, self._settings.resource)
-            taken = _read(self._send(Signal.SPANS, message), ExportTraceServiceResponse()).partial_success
-            self._check(taken.rejected_spans, taken.error_message)
+        if self.wants_spans:
+            self._requests.send(requests, self._send_spans)
 
     def forget(self, deployment: str) -> None:
         """Count from nothing for a deployment that was deleted, should one of its name come again."""
@@ -88,6 +93,16 @@ class OtlpSink(Sink):
             message = pack(self._resource, metrics)
             taken = _read(self._send(Signal.METRICS, message), ExportMetricsServiceResponse()).partial_success
             self._check(taken.rejected_data_points, taken.error_message)
+
+    def _send_lines(self, lines: Sequence[CollectedLine]) -> None:
+        message = pack_logs(lines, self._settings.resource)
+        taken = _read(self._send(Signal.LOGS, message), ExportLogsServiceResponse()).partial_success
+        self._check(taken.rejected_log_records, taken.error_message)
+
+    def _send_spans(self, requests: Sequence[FinishedRequest]) -> None:
+        message = pack_spans(requests, self._settings.resource)
+        taken = _read(self._send(Signal.SPANS, message), ExportTraceServiceResponse()).partial_success
+        self._check(taken.rejected_spans, taken.error_message)
 
     def _send(self, signal: Signal, message: Message) -> bytes:
         return self._posts[signal].send(message.SerializeToString())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint
+from opentelemetry.sdk.metrics.export import Gauge, Metric, NumberDataPoint
 
 from serai.domain.errors import Invalid
 from serai.domain.names import parse_workload_id
@@ -41,10 +41,7 @@ def make_usage_metrics(samples: Sequence[Usage]) -> list[Metric]:
         for key, value, attributes in _read(sample) if replica else ():
             if value is not None:
                 points.setdefault(key, []).append(_make_point(sample, value, {**replica, **attributes}))
-    return [
-        Metric(name=name, unit=unit, description=about, gauge=Gauge(data_points=found))
-        for (name, unit, about), found in points.items()
-    ]
+    return [Metric(name, about, unit, Gauge(found)) for (name, unit, about), found in points.items()]
 
 
 def _find_replica(sample: Usage) -> Mapping[str, Value]:
@@ -65,12 +62,8 @@ def _read(sample: Usage) -> Iterator[tuple[_Key, float | None, Mapping[str, Valu
 
 
 def _make_point(sample: Usage, value: float, attributes: Mapping[str, Value]) -> NumberDataPoint:
-    point = NumberDataPoint(attributes=make_attributes(attributes), time_unix_nano=to_ns(sample.at))
-    if isinstance(value, int):
-        point.as_int = value
-    else:
-        point.as_double = value
-    return point
+    at = to_ns(sample.at)
+    return NumberDataPoint(make_attributes(attributes), start_time_unix_nano=at, time_unix_nano=at, value=value)
 
 
 def _share(percent: float | None) -> float | None:

@@ -51,7 +51,10 @@ class Point:
 
 
 class Receiver:
-    """`refusal` is answered while it is set, `partial` to what is taken; `hanging` paths wait until `released`."""
+    """`refusal` is answered while it is set, `partial` to what is taken; `hanging` paths wait until `released`.
+
+    A message of more than `limit_bytes` is too large; once `most_messages` have come, it is busy.
+    """
 
     def __init__(self) -> None:
         self.messages: list[Any] = []
@@ -59,6 +62,8 @@ class Receiver:
         self.asked = 0
         self.refusal: Refusal | None = None
         self.partial: Message | None = None
+        self.limit_bytes: int | None = None
+        self.most_messages: int | None = None
         self.released = threading.Event()
         self.released.set()
         self.hanging = set(_KINDS)
@@ -108,6 +113,10 @@ class Receiver:
         assert handler.headers["Content-Type"] == "application/x-protobuf"
         if handler.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
+        if self.limit_bytes is not None and len(body) > self.limit_bytes:
+            return _answer(handler, 413, {}, f"at most {self.limit_bytes} bytes".encode())
+        if self.most_messages is not None and len(self.messages) >= self.most_messages:
+            return _answer(handler, 503, {}, b"")
         message = _KINDS[handler.path]()
         message.ParseFromString(body)
         self.messages.append(message)
