@@ -12,9 +12,17 @@ WIDE, NARROW = (1280, 900), (400, 860)
 
 
 def charts_of(page: Page) -> list[str]:
-    """Return the ids of all charts once they are drawn."""
-    page.locator(".chart-canvas .main-svg .xtick").first.wait_for()
-    return [str(id) for id in page.eval_on_selector_all(".js-plotly-plot", "all => all.map((one) => one.id)")]
+    """Bring each chart into sight, where it is drawn; return their ids."""
+    charts = [str(id) for id in page.eval_on_selector_all(".chart-canvas", "all => all.map((one) => one.id)")]
+    for chart in charts:
+        see(page, chart)
+    return charts
+
+
+def see(page: Page, chart: str) -> None:
+    """Bring a chart into sight and wait until it is drawn."""
+    page.locator(f"#{chart}").scroll_into_view_if_needed()
+    page.locator(f"#{chart} .main-svg .xtick").first.wait_for()
 
 
 def ranges_of(page: Page) -> set[str]:
@@ -24,12 +32,14 @@ def ranges_of(page: Page) -> set[str]:
 
 def values_of(page: Page, chart: str) -> dict[str, list[float | None]]:
     """Return the values that a chart draws by the name of each curve."""
+    see(page, chart)
     script = "(id) => Object.fromEntries(document.getElementById(id).data.map((one) => [one.name, one.y]))"
     found: dict[str, list[float | None]] = page.evaluate(script, chart)
     return found
 
 
 def visible_of(page: Page, chart: str) -> list[str]:
+    see(page, chart)
     script = "(id) => document.getElementById(id).data.filter((one) => one.visible).map((one) => one.name)"
     found: list[str] = page.evaluate(script, chart)
     return found
@@ -37,6 +47,7 @@ def visible_of(page: Page, chart: str) -> list[str]:
 
 def find_area(page: Page, chart: str) -> FloatRect:
     """Bring a chart into sight, where the pointer can reach it; return where its curves are."""
+    see(page, chart)
     area = page.locator(f"#{chart} .nsewdrag")
     area.scroll_into_view_if_needed()
     box = area.bounding_box()

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 
 from serai.domain.quantity import parse_duration
 from tests.ui.browser import Watched
-from tests.ui.charts import charts_of, drag, find_area, ranges_of, values_of, visible_of
+from tests.ui.charts import charts_of, drag, find_area, ranges_of, see, values_of, visible_of
 from tests.ui.conftest import enter
 from tests.ui.stage import Stage
 from tests.waiting import eventually
@@ -42,9 +42,20 @@ def sum_of(values: dict[str, list[float | None]]) -> float:
     return sum(value or 0 for column in values.values() for value in column)
 
 
+def test_a_chart_is_drawn_when_it_comes_near_and_for_printing(busy: Stage, looked: Watched) -> None:
+    page = enter(looked, busy, LOOK)
+    see(page, "chart-count")
+    assert page.locator(".js-plotly-plot").count() < page.locator(".chart-canvas").count()
+    assert page.locator("#legend-share button").count() > 0
+    page.locator("#legend-share button").first.press("Enter")  # a curve is hidden before it is drawn
+    assert page.locator("#chart-share .main-svg").count() == 0
+    page.pdf()
+    assert page.locator(".js-plotly-plot").count() == page.locator(".chart-canvas").count()
+    assert len(visible_of(page, "chart-share")) == page.locator("#legend-share button").count() - 1
+
+
 def test_gaps_stay_gaps_and_are_told(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
-    charts_of(page)
     values = values_of(page, "chart-cpu")["user"]
     assert None in values[10:-10]
     assert 0 not in values
@@ -67,7 +78,6 @@ def test_hovering_shows_all_values_of_an_instant_on_all_charts(busy: Stage, look
 
 def test_a_legend_hides_and_shows(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
-    charts_of(page)
     assert visible_of(page, "chart-time") == ["avg", "p50", "p75", "p90", "p95", "p99"]
     page.locator("#legend-time button", has_text="max").press("Enter")
     page.locator("#legend-time button", has_text="p50").click()
@@ -89,20 +99,20 @@ def test_dragging_zooms_all_charts_and_a_double_click_shows_all_again(busy: Stag
     drag(page, "chart-count", 0.25, 0.5)
     page.locator("#zoomed").click()
     page.wait_for_url("**from=20*to=20*")
-    charts_of(page)
+    see(page, "chart-count")
     assert ranges_of(page) != whole
 
 
-@pytest.mark.parametrize("preset", ["15m", "6h", "30d"])
-def test_a_preset_is_an_address(busy: Stage, looked: Watched, preset: str) -> None:
+def test_a_preset_is_an_address(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
-    page.locator(".presets a", has_text=preset).first.click()
-    page.wait_for_url(f"**from={preset}*")
-    assert page.locator(".presets [aria-current]").inner_text() == preset
-    assert charts_of(page)
     span = "(({ from, to }) => (Date.parse(to) - Date.parse(from)) / 1000)"
-    length_s = page.evaluate(f"{span}(JSON.parse(document.getElementById('figures-data').textContent))")
-    assert length_s == pytest.approx(parse_duration(preset, "from"), abs=2)
+    for preset in ("15m", "6h", "30d"):
+        page.locator(".presets a", has_text=preset).first.click()
+        page.wait_for_url(f"**from={preset}*")
+        assert page.locator(".presets [aria-current]").inner_text() == preset
+        see(page, "chart-count")
+        length_s = page.evaluate(f"{span}(JSON.parse(document.getElementById('figures-data').textContent))")
+        assert length_s == pytest.approx(parse_duration(preset, "from"), abs=2)
 
 
 def test_replicas_apart_and_another_interval(busy: Stage, looked: Watched) -> None:
@@ -111,7 +121,7 @@ def test_replicas_apart_and_another_interval(busy: Stage, looked: Watched) -> No
     page.wait_for_url("**replicas=apart*")
     page.select_option("select[name=interval]", "5m")
     page.wait_for_url("**interval=5m*")
-    charts_of(page)
+    see(page, "chart-cpu")
     names = page.locator("#legend-cpu button").all_inner_texts()
     assert len(names) == 9
     assert sum(name.endswith("user") for name in names) == 3
@@ -120,7 +130,6 @@ def test_replicas_apart_and_another_interval(busy: Stage, looked: Watched) -> No
 
 def test_the_table_and_the_file_hold_what_is_drawn(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
-    charts_of(page)
     page.locator("#requests-table summary").click()
     heads = page.locator("#requests-table thead th").all_inner_texts()
     assert heads[:5] == ["From", "Requests 2xx", "Requests 4xx", "Requests 5xx", "Time avg"]
@@ -143,8 +152,9 @@ def load_csv(page: Page, stage: Stage, path: str) -> list[dict[str, Any]]:
 
 def test_changes_are_marked(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
-    charts_of(page)
+    see(page, "chart-cpu")
     assert page.evaluate("document.getElementById('chart-cpu').layout.shapes.length") == 9
+    see(page, "chart-count")
     assert page.locator("#chart-count .annotation").count() >= 1
     assert "scaled 1 → 3" in page.locator("section[aria-labelledby=changes-title]").inner_text()
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.browser import Watched, sign_in, watch
-from tests.ui.charts import charts_of, drag, find_area, hover, pose, ranges_of, values_of, visible_of
+from tests.ui.charts import charts_of, drag, find_area, hover, pose, ranges_of, see, values_of, visible_of
 from tests.ui.conftest import enter
 from tests.ui.stage import Stage
 from tests.ui.traffic import Stretch
@@ -24,7 +24,6 @@ REPLICAS = ["v3 3", "v3 4", "v3 5", "v2 2", "v1 1"]
 
 def test_each_replica_for_itself(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, f"{LOOK}?replicas=apart")
-    charts_of(page)
     counts, together = values_of(page, "chart-count"), values_at(looked.page, busy, "/requests.csv")
     assert list(counts) == REPLICAS
     stacked = [sum(value or 0 for value in column) for column in zip(*counts.values(), strict=True)]
@@ -35,7 +34,6 @@ def test_each_replica_for_itself(busy: Stage, looked: Watched) -> None:
     before = values_of(page, "chart-time")["v3 3"]
     page.select_option("select[name=measure]", "max")
     page.wait_for_url("**measure=max*")
-    charts_of(page)
     after = values_of(page, "chart-time")["v3 3"]
     assert all(one <= other for one, other in zip(before, after, strict=True) if one is not None and other is not None)
     assert before != after
@@ -50,17 +48,14 @@ def values_at(page: Page, stage: Stage, path: str) -> list[float]:
 
 def test_one_replica_is_chosen_for_requests_and_system(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
-    charts_of(page)
     words = page.locator("select[name=replica] option").all_inner_texts()
     assert words[0] == "all"
     assert set(REPLICAS) <= set(words)
     page.select_option("select[name=replica]", label="v3 4")
     page.wait_for_url("**replica=digits-v3.4*")
-    charts_of(page)
     counted = sum(value or 0 for column in values_of(page, "chart-count").values() for value in column)
     assert page.locator("#totals dd").first.inner_text() == f"{counted:,.0f}"
     whole = enter(looked, busy, f"{LOOK}?replica=digits-v3.4&replicas=apart")
-    charts_of(whole)
     assert list(values_of(whole, "chart-count")) == ["v3 4"]
     assert visible_of(whole, "chart-cpu") == ["v3 4 user", "v3 4 system"]
 
@@ -68,11 +63,9 @@ def test_one_replica_is_chosen_for_requests_and_system(busy: Stage, looked: Watc
 @pytest.mark.parametrize(("clock", "title"), [("first_byte", "until the first byte"), ("queue", "held and queued")])
 def test_another_clock(busy: Stage, looked: Watched, clock: str, title: str) -> None:
     page = enter(looked, busy, LOOK)
-    charts_of(page)
     whole, average = values_of(page, "chart-time")["p95"], page.locator("#totals dd").nth(2).inner_text()
     page.select_option("select[name=clock]", clock)
     page.wait_for_url(f"**clock={clock}*")
-    charts_of(page)
     assert page.locator("#figure-time h3").inner_text() == f"Time {title}"
     part = values_of(page, "chart-time")["p95"]
     assert all(one < other for one, other in zip(part, whole, strict=True) if one is not None and other is not None)
@@ -106,7 +99,6 @@ def test_a_zoomed_part_of_the_range(busy: Stage, looked: Watched) -> None:
 
 def test_hidden_curves_stay_hidden_while_the_page_goes_on(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
-    charts_of(page)
     for name in ("avg", "p50", "p75", "p90"):
         page.locator("#legend-time button", has_text=name).click()
     page.locator("#legend-count button", has_text="2xx").click()
@@ -121,7 +113,6 @@ def test_hidden_curves_stay_hidden_while_the_page_goes_on(busy: Stage, looked: W
 
 def test_gaps_are_gaps_in_the_lines(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, f"{LOOK}?from=1h&version=3")  # the stage's gap grows older while other tests run
-    charts_of(page)
     values = values_of(page, "chart-memory")["used"]
     known = [place for place, value in enumerate(values) if value is not None]
     assert len(known) < known[-1] - known[0] + 1
@@ -143,7 +134,6 @@ def test_gpus_have_use_memory_temperature_and_power(busy: Stage, looked: Watched
 
 def test_two_versions_are_compared(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, LOOK)
-    charts_of(page)
     page.select_option("select[name=against]", label="v2")
     page.wait_for_url("**against=2*")
     charts = charts_of(page)
@@ -173,7 +163,7 @@ def test_without_a_comparison_there_is_no_file_of_one(busy: Stage, looked: Watch
 
 def test_changes_lie_on_the_axis_where_they_happened(busy: Stage, looked: Watched) -> None:
     page = enter(looked, busy, f"{LOOK}?from=1h")
-    charts_of(page)
+    see(page, "chart-count")
     script = "document.getElementById('chart-count').layout.shapes.map((one) => Date.parse(one.x0))"
     marks = page.evaluate(script)
     assert max(marks) - min(marks) > 20 * 60 * 1000
@@ -190,11 +180,11 @@ def test_new_requests_come_without_a_reload(stage: Stage, looked: Watched) -> No
     page.evaluate("window.isTheSamePage = true")
     stage.measure("digits", 30, 0.02, stretches=(Stretch(1, "digits-v1.1", range(1, 12)),))
     expect(page.locator("#totals dd").first).not_to_have_text("0", timeout=25_000)
-    page.locator("#chart-count .xtick").first.wait_for()
     counted = sum(value or 0 for value in values_of(page, "chart-count")["2xx"])
     stage.sample(10)
     stage.measure("digits", 30, 0.02, seed=2, stretches=(Stretch(1, "digits-v1.1", range(1)),))
-    page.locator("#chart-cpu .xtick").first.wait_for(timeout=25_000)
+    page.locator("#chart-cpu").wait_for(timeout=25_000)
+    see(page, "chart-cpu")
     eventually(lambda: sum(v or 0 for v in values_of(page, "chart-count")["2xx"]) > counted, 25)
     assert page.evaluate("window.isTheSamePage")
     pose(page, "metrics-live")

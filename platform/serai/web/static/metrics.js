@@ -10,10 +10,15 @@ const hidden = new Map(); // by chart and curve: what the reader hid or showed
 let drawn = ""; // the JSON of what is on the screen
 let page = null;
 let zoom = null; // [from, to] in local time, as the axis has it; null: the whole range
+// A chart is drawn when it comes near to what is in sight: a page may have a dozen, and news every ten seconds.
+const near = new Set();
+const stale = new Map(); // by canvas: what it has to show, which is not drawn yet
+const sight = new IntersectionObserver(noteSight, { rootMargin: "50% 0px" });
 
 export function start() {
   startZone();
   draw();
+  addEventListener("beforeprint", () => drawStale(() => true));
   document.addEventListener("serai:fresh", drawNews);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   // How many words of marks there is room for depends on the width; the library draws anew for that by itself.
@@ -38,27 +43,59 @@ function draw() {
   if (text === drawn) return;
   drawn = text;
   page = JSON.parse(text);
+  stale.clear();
   for (const chart of page.charts) {
     const canvas = document.getElementById(`chart-${chart.id}`);
-    if (canvas) drawChart(canvas, chart);
+    if (!canvas) continue;
+    stale.set(canvas, chart);
+    sight.observe(canvas);
+    // Not only when it is seen: a legend has lines of its own, and would push away what is being read.
+    drawLegend(chart, (curve) => isShown(chart, curve), (index, isOn) => show(chart, index, isOn));
+  }
+  drawStale((canvas) => near.has(canvas));
+}
+
+function show(chart, index, isOn) {
+  hidden.set(`${chart.id} ${chart.curves[index].name}`, isOn);
+  const canvas = document.getElementById(`chart-${chart.id}`); // not the one that the legend was made beside
+  if (canvas && isDrawn(canvas) && !stale.has(canvas)) Plotly.restyle(canvas, { visible: isOn }, [index]);
+}
+
+function noteSight(entries) {
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) near.add(target);
+    else near.delete(target);
+  }
+  drawStale((canvas) => near.has(canvas));
+}
+
+function drawStale(isWanted) {
+  for (const [canvas, chart] of stale) {
+    if (!isWanted(canvas)) continue;
+    stale.delete(canvas);
+    drawChart(canvas, chart);
   }
 }
 
+function isShown(chart, curve) {
+  return hidden.get(`${chart.id} ${curve.name}`) ?? curve.shown;
+}
+
+function isDrawn(canvas) {
+  return canvas.classList.contains("js-plotly-plot");
+}
+
 function drawChart(canvas, chart) {
-  const isNew = !canvas.classList.contains("js-plotly-plot");
-  const shown = (curve) => hidden.get(`${chart.id} ${curve.name}`) ?? curve.shown;
+  const isNew = !isDrawn(canvas);
   const scale = scaleOf(chart);
-  Plotly.react(canvas, chart.curves.map((curve) => makeTrace(chart, curve, scale, shown(curve))), makeLayout(chart, scale, canvas.clientWidth), CONFIG);
-  drawLegend(chart, shown, (index, isShown) => {
-    hidden.set(`${chart.id} ${chart.curves[index].name}`, isShown);
-    Plotly.restyle(canvas, { visible: isShown }, [index]);
-  });
+  const times = chart.times.map(local);
+  Plotly.react(canvas, chart.curves.map((curve) => makeTrace(chart, curve, times, scale)), makeLayout(chart, scale, canvas.clientWidth), CONFIG);
   if (isNew) follow(canvas);
 }
 
-function makeTrace(chart, curve, scale, isShown) {
+function makeTrace(chart, curve, times, scale) {
   const trace = {
-    name: curve.name, visible: isShown, x: chart.times.map(local), y: curve.values.map(scale.convert), hovertemplate: scale.hover,
+    name: curve.name, visible: isShown(chart, curve), x: times, y: curve.values.map(scale.convert), hovertemplate: scale.hover,
   };
   const color = hueOf(curve.hue);
   if (chart.kind === "bars") {
