@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -43,10 +44,12 @@ class Gateway:
     sequence: int = 0
 
     def serve(self, count: int, start: datetime, length: timedelta, seed: int = 0) -> list[Window]:
+        """Return the windows of requests at random; some share one, as a window costs as much as many requests."""
         rng = random.Random(seed)
         folder = Folder()
+        instants = make_instants(rng, start, length, 1 + count // 5)
         for _ in range(count):
-            self._serve_one(folder, rng, start.timestamp() + rng.random() * length.total_seconds())
+            self._serve_one(folder, rng, instants())
         return [self.number(at, series) for at, series in folder.take(0.0, all=True)]
 
     def _serve_one(self, folder: Folder, rng: random.Random, at: float) -> None:
@@ -61,6 +64,12 @@ class Gateway:
     def number(self, at: float, series: dict) -> Window:
         self.sequence += 1
         return make_window(self.name, self.sequence, at, 10.0, series)
+
+
+def make_instants(rng: random.Random, start: datetime, length: timedelta, windows: int) -> Callable[[], float]:
+    """Return what draws instants that lie in so many windows at most."""
+    starts = [start.timestamp() + 10 * rng.randrange(int(length.total_seconds() / 10)) for _ in range(windows)]
+    return lambda: rng.choice(starts) + rng.random() * 9.99
 
 
 def count_request(folder: Folder, deployment: str, r: Request) -> None:
@@ -92,10 +101,13 @@ def assert_answer(found: RequestMetrics, requests: Sequence[Request]) -> None:
     assert_requests(found.total[Clock.TOTAL], inside)
     assert_times(found.total[Clock.FIRST_BYTE], [r.first_byte_s for r in inside if r.first_byte_s is not None])
     assert_times(found.total[Clock.QUEUE], [0.0 for _ in inside])
+    in_bucket: dict[float, list[Request]] = defaultdict(list)
+    for request in inside:
+        in_bucket[request.at // found.interval_s * found.interval_s].append(request)
     for at, clocks in found.buckets:
         start = at.timestamp()
         assert start % found.interval_s == 0
-        assert_requests(clocks[Clock.TOTAL], [r for r in inside if start <= r.at < start + found.interval_s])
+        assert_requests(clocks[Clock.TOTAL], in_bucket[start])
     assert sum(clocks[Clock.TOTAL].count for _, clocks in found.buckets) == len(inside)
 
 
