@@ -7,7 +7,7 @@ process, so what is found behind it begins an attribute.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from struct import iter_unpack
 
@@ -27,12 +27,11 @@ _MARK = KeyValue(value=AnyValue(int_value=_MARK_SIZE)).SerializeToString()
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Attributes that begin with the same bytes: their key, and the tag of a value."""
+    """Attributes that begin with the same bytes: their key, and the tag of a value. `is_same`: all are the same."""
 
     begin: bytes
     values: Sequence[bytes]
-    joined: bytes
-    """Each with a mark before it."""
+    is_same: bool = False
 
 
 def find_kinds(columns: Attributes, count: int, few: int) -> Iterator[tuple[Sequence[int], Sequence[Column]]]:
@@ -41,7 +40,8 @@ def find_kinds(columns: Attributes, count: int, few: int) -> Iterator[tuple[Sequ
     Left out are kinds of which there are few, and those with an attribute in an unusual form.
     """
     read = list(map(_read_column, columns))
-    if found := [column for column in read if column is not None] if None not in read else None:
+    found = [column for column in read if column is not None]
+    if len(found) == len(read):
         yield range(count), found
         return
     kinds: dict[tuple[bytes, ...], list[int]] = {}
@@ -50,14 +50,18 @@ def find_kinds(columns: Attributes, count: int, few: int) -> Iterator[tuple[Sequ
     for kind, places in kinds.items():
         if len(places) > few and all(kind):
             pick = picker(places)
-            yield places, [_join(begin, pick(column)) for begin, column in zip(kind, columns, strict=True)]
+            yield places, [Column(begin, pick(column)) for begin, column in zip(kind, columns, strict=True)]
 
 
 def _read_column(values: Sequence[bytes]) -> Column | None:
     """Return a column, None where not all of it begins alike or something is in an unusual form."""
-    begin = _begin_of(values[0])
-    column = _join(begin, values)
-    return column if begin and column.joined.count(_MARK + begin) == len(values) else None
+    first, count = values[0], len(values)
+    begin = _begin_of(first)
+    if not begin:
+        return None
+    if first == values[-1] and values.count(first) == count:
+        return Column(begin, values, is_same=True)
+    return Column(begin, values) if _join(values).count(_MARK + begin) == count else None
 
 
 def _begin_of(raw: bytes) -> bytes:
@@ -66,35 +70,46 @@ def _begin_of(raw: bytes) -> bytes:
     return raw[: end + 1] if len(raw) > end and raw[0] == _KEY and end < 0x82 and raw[end] == _VALUE else b""
 
 
-def _join(begin: bytes, values: Sequence[bytes]) -> Column:
-    return Column(begin, values, _MARK + _MARK.join(values))
+def _join(values: Sequence[bytes]) -> bytes:
+    """Return values, each with a mark before it."""
+    return _MARK + _MARK.join(values)
 
 
-def read_times(column: Column) -> Sequence[int]:
+def read_numbers(read: Callable[[bytes, Sequence[bytes]], tuple[int, ...]], column: Column) -> tuple[int, ...]:
+    """Return the numbers of a column, () where one is none that `read` takes."""
+    if column.is_same:
+        return read(column.begin, column.values[:1]) * len(column.values)
+    return read(column.begin, column.values)
+
+
+def read_times(begin: bytes, values: Sequence[bytes]) -> tuple[int, ...]:
     """Return the whole microseconds of doubles in seconds, () where something else is among them."""
-    begin, joined, count = _MARK + column.begin + _DOUBLE, column.joined, len(column.values)
+    begin, joined, count = _MARK + begin + _DOUBLE, _join(values), len(values)
     width = len(begin) + 8
-    if len(joined) != width * count or any(joined[at::width].count(byte) != count for at, byte in enumerate(begin)):
+    is_even = len(joined) == width * count and joined.count(begin) == count
+    # Of the same length are all if a mark stands wherever one should.
+    if not (is_even and all(joined[at::width].count(_MARK[at]) == count for at in range(len(_MARK)))):
         return ()
     try:
-        times_us = [int(seconds * 1e6 + 0.5) for (seconds,) in iter_unpack(f"<{len(begin)}xd", joined)]
+        times_us = tuple([int(seconds * 1e6 + 0.5) for (seconds,) in iter_unpack(f"<{len(begin)}xd", joined)])
     except (ValueError, OverflowError):  # NaN, infinity
         return ()
     return times_us if min(times_us) >= 0 and max(times_us) <= LIMIT_US else ()
 
 
-def read_sizes(column: Column) -> Sequence[int]:
+def read_sizes(begin: bytes, values: Sequence[bytes]) -> tuple[int, ...]:
     """Return whole numbers from 0, () where something else is among them."""
+    joined, count = _join(values), len(values)
     try:
-        found = SizeColumn.FromString(column.joined).value
+        found = SizeColumn.FromString(joined).value
     except DecodeError:
         return ()
     found.DiscardUnknownFields()
-    count, values = len(column.values), found.sizes[:]
-    if len(values) != 2 * count or values[::2].count(_MARK_SIZE) != count:
+    numbers = found.sizes[:]
+    if len(numbers) != 2 * count or numbers[::2].count(_MARK_SIZE) != count:
         return ()
     # Nothing else is in there if marks, keys with a byte each for a value's length, and the numbers are as long.
-    if len(column.joined) != count * (2 + len(column.begin) + 1) + found.ByteSize():
+    if len(joined) != count * (2 + len(begin) + 1) + found.ByteSize():
         return ()
-    sizes = values[1::2]
+    sizes = tuple(numbers[1::2])
     return sizes if min(sizes) >= 0 and max(sizes) <= MOST_BYTES else ()

@@ -7,13 +7,13 @@ otherwise goes the usual way, span by span (`Sorter.add`), which takes several t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
 from serai.domain import attributes as names
 
-from .span_attributes import Column, find_kinds, read_sizes, read_times
+from .span_attributes import Column, find_kinds, read_numbers, read_sizes, read_times
 from .span_facts import RELEVANT, VARYING
 from .span_groups import WINDOW_NS, Group, Sorter
 from .span_rows import Rows, picker, read_rows, split_attributes
@@ -60,16 +60,16 @@ class ColumnSorter:
 
     def _add_alike(self, base: tuple[int, ...], rows: Rows, columns: Sequence[Column]) -> Sequence[int]:
         """Sort spans of one kind; return the places of those that hold nothing unusual."""
-        constant: list[Sequence[bytes]] = []
+        constant: list[Iterable[bytes]] = []
         varying: dict[str, Sequence[int]] = {}
         for column in columns:
             name = _NAMES.get(column.begin)
             if name in VARYING:
-                values = varying[name] = _READERS[name](column)
+                values = varying[name] = read_numbers(_READERS[name], column)
                 if not values:
                     return ()
             elif name is not None:
-                constant.append(column.values)
+                constant.append(repeat(column.values[0]) if column.is_same else column.values)
         return self._add_rows(base, rows, _group(rows, constant), varying)
 
     def _add_rows(
@@ -91,7 +91,7 @@ class ColumnSorter:
         return rows.pick(taken).places
 
 
-def _group(rows: Rows, constant: Sequence[Sequence[bytes]]) -> dict[Any, list[int]]:
+def _group(rows: Rows, constant: Sequence[Iterable[bytes]]) -> dict[Any, list[int]]:
     """Return places by window, kind of span and the bytes of attributes."""
     first, last = min(rows.ended_ns) // WINDOW_NS, max(rows.ended_ns) // WINDOW_NS
     windows = repeat(first) if first == last else [ended // WINDOW_NS for ended in rows.ended_ns]

@@ -38,7 +38,7 @@ _MESSAGES: dict[str, _Fields] = {
     "ScopeColumns": {"spans": (2, "SpanColumns", False)},
     "SpanColumns": {name: (number, kind, True) for name, (number, kind, _) in _SPAN.items()},
     # Of KeyValue and AnyValue: whatever else is in them is an unknown field.
-    "SizeColumn": {"value": (2, "Sizes", False)},
+    "SizeColumn": {"key": (1, _BYTES, False), "value": (2, "Sizes", False)},
     "Sizes": {"sizes": (3, _INT64, True)},
 }
 _PACKAGE = "serai.intake"
