@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -57,6 +58,7 @@ class Transport:
             base_url=self.url,
             headers={"User-Agent": f"serai/{serai.__version__}"}
             | ({"Authorization": f"Bearer {token}"} if token else {}),
+            verify=make_trust(self.url),
             trust_env=not is_loopback(self.url),  # a proxy of the environment cannot reach this machine's own ports
         )
 
@@ -134,6 +136,15 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def make_trust(url: str) -> ssl.SSLContext | bool:
+    """Return what certificates are checked against. To read the authorities takes longer than most calls do.
+
+    So where there is no TLS, nor a proxy that might have it, it is a context that trusts nobody.
+    """
+    is_plain = urlsplit(url).scheme == "http" and is_loopback(url)
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else True
 
 
 def _is_passing(response: httpx.Response) -> bool:
