@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf import json_format
@@ -85,7 +86,6 @@ def _with_hex_ids(value: Any) -> Any:
     return {key: base64.b64decode(item).hex() if key in ids else _with_hex_ids(item) for key, item in value.items()}
 
 
-_TIMES_NS = st.integers(int((NOW - 100) * 1e9), int((NOW + 20) * 1e9))
 _SECONDS = st.one_of(
     st.floats(0, 100), st.sampled_from([0.0, -1.0, 1e300, float("inf"), float("nan")]), st.integers(0, 9)
 )
@@ -111,78 +111,97 @@ _RELEVANT = st.fixed_dictionaries(
 )
 
 
-@st.composite
-def attributes(draw: st.DrawFn) -> list[KeyValue]:
-    """Draw attributes in any order: mostly those of a request, sometimes anything."""
-    values: dict[str, object] = {}
-    if draw(st.integers(0, 9)):
-        values |= {names.DEPLOYMENT: "digits", names.GATEWAY: "edge", names.VERSION: 1, names.STATUS_CODE: 200}
-        values |= {names.CLOCK_QUEUE: draw(st.floats(0, 10)), names.RESPONSE_BYTES: draw(st.integers(0, 10**6))}
-    if draw(st.booleans()):
-        values |= draw(_RELEVANT)
-    return draw(st.permutations(make_attributes(values)))
-
-
-@st.composite
-def spans(draw: st.DrawFn) -> Span:
-    ended_ns = draw(st.one_of(_TIMES_NS, st.sampled_from([0, 2**64 - 1, int((NOW - 90_000) * 1e9)])))
-    return Span(
-        trace_id=draw(st.one_of(st.binary(min_size=16, max_size=16), st.binary(max_size=3))),
-        span_id=draw(st.binary(min_size=8, max_size=8)),
-        parent_span_id=draw(st.sampled_from([b"", b"12345678"])),
-        name=draw(st.text(max_size=5)),
-        kind=draw(st.sampled_from([SERVER, SERVER, SERVER, Span.SPAN_KIND_INTERNAL, Span.SPAN_KIND_CLIENT])),
-        start_time_unix_nano=max(0, ended_ns - draw(st.integers(-(10**9), 10**11))) % 2**64,
-        end_time_unix_nano=ended_ns,
-        attributes=draw(attributes()),
-        links=[Span.Link(trace_id=b"0123456789abcdef", span_id=b"01234567")] if draw(st.booleans()) else [],
-    )
+_POOLS = st.lists(_RELEVANT, min_size=1, max_size=4)
+_SEEDS = st.integers(0, 2**64)
+_TEXTS = st.lists(st.text(max_size=5), min_size=1, max_size=3)
 
 
 @st.composite
 def requests(draw: st.DrawFn) -> ExportTraceServiceRequest:
-    scopes = st.lists(spans(), max_size=6).map(lambda drawn: ScopeSpans(spans=drawn))
-    of_resource = st.one_of(st.just([]), attributes()).map(lambda drawn: Resource(attributes=drawn))
-    resources = st.builds(
-        lambda resource, drawn: ResourceSpans(resource=resource, scope_spans=drawn),
-        of_resource,
-        st.lists(scopes, max_size=2),
-    )
-    return ExportTraceServiceRequest(resource_spans=draw(st.lists(resources, max_size=3)))
+    """Draw a request of any spans: values are drawn, as failures come from these, and put together at random.
+
+    Drawing each span by itself takes ten times as long as all that is tested.
+    """
+    mixer = _Mixer(random.Random(draw(_SEEDS)), draw(_POOLS), draw(_TEXTS))
+    return ExportTraceServiceRequest(resource_spans=[mixer.make_resource() for _ in range(mixer.chance.randrange(4))])
+
+
+class _Mixer:
+    """Puts drawn values together."""
+
+    def __init__(self, chance: random.Random, pool: Sequence[Values], texts: Sequence[str]) -> None:
+        self.chance = chance
+        self._pool = pool
+        self._texts = texts
+
+    def make_resource(self) -> ResourceSpans:
+        attributes = self._make_attributes() if self.chance.random() < 0.5 else []
+        scopes = [
+            ScopeSpans(spans=[self.make_span() for _ in range(self.chance.randrange(7))])
+            for _ in range(self.chance.randrange(3))
+        ]
+        return ResourceSpans(resource=Resource(attributes=attributes), scope_spans=scopes)
+
+    def make_span(self) -> Span:
+        chance = self.chance
+        ended_ns = int((NOW - 100 + 120 * chance.random()) * 1e9)
+        if chance.random() < 0.2:
+            ended_ns = chance.choice([0, 2**64 - 1, int((NOW - 90_000) * 1e9)])
+        return Span(
+            trace_id=chance.randbytes(16) if chance.random() < 0.9 else chance.randbytes(chance.randrange(4)),
+            span_id=chance.randbytes(8),
+            parent_span_id=chance.choice([b"", b"12345678"]),
+            name=chance.choice(self._texts),
+            kind=chance.choice([SERVER, SERVER, SERVER, Span.SPAN_KIND_INTERNAL, Span.SPAN_KIND_CLIENT]),
+            start_time_unix_nano=max(0, ended_ns - chance.randrange(-(10**9), 10**11)) % 2**64,
+            end_time_unix_nano=ended_ns,
+            attributes=self._make_attributes(),
+            links=[Span.Link(trace_id=b"0123456789abcdef", span_id=b"01234567")] if chance.random() < 0.5 else [],
+        )
+
+    def _make_attributes(self) -> list[KeyValue]:
+        """Return attributes in any order: mostly those of a request, sometimes anything."""
+        chance, values = self.chance, dict[str, object]()
+        if chance.random() < 0.9:
+            values |= {names.DEPLOYMENT: "digits", names.GATEWAY: "edge", names.VERSION: 1, names.STATUS_CODE: 200}
+            values |= {names.CLOCK_QUEUE: 10 * chance.random(), names.RESPONSE_BYTES: chance.randrange(10**6)}
+        if chance.random() < 0.5:
+            drawn = chance.choice(self._pool)
+            values |= {name: value for name, value in drawn.items() if chance.random() < 0.8}
+        made = make_attributes(values)
+        return chance.sample(made, len(made))
 
 
 @st.composite
 def uniform_requests(draw: st.DrawFn) -> ExportTraceServiceRequest:
     """Draw what one sender sends: many spans of few kinds, each with the same attributes in the same order."""
-    chance = draw(st.randoms(use_true_random=False))
-    kinds = draw(st.lists(_RELEVANT, min_size=1, max_size=3))
-    of_resource = draw(st.sampled_from([{}, {names.DEPLOYMENT: "digits"}, {names.GATEWAY: "edge", names.VERSION: "1"}]))
-    odd_ones = draw(st.lists(spans(), max_size=2))
-    many = []
-    for number in range(1, draw(st.integers(6, 60))):
-        drawn = dict(chance.choice(kinds))
-        values: dict[str, object] = {names.DEPLOYMENT: "digits", names.GATEWAY: "edge", names.STATUS_CODE: 200} | drawn
-        for name in (names.CLOCK_FIRST_BYTE, names.CLOCK_QUEUE):
-            if isinstance(drawn.get(name), float):
-                values[name] = chance.choice([0.0, chance.random(), chance.expovariate(1e-3), -chance.random()])
-        for name in (names.REQUEST_BYTES, names.RESPONSE_BYTES):
-            if type(drawn.get(name)) is int:
-                values[name] = chance.randrange(2 ** chance.randrange(1, 52))
-        values |= {names.VERSION: chance.choice([1, 2]), names.REPLICA: chance.choice(["a", "b"])}
-        ended_ns = int((NOW - chance.random() * 15) * 1e9)
-        many.append(
-            Span(
-                trace_id=number.to_bytes(16),
-                span_id=number.to_bytes(8),
-                kind=chance.choice([SERVER] * 9 + [Span.SPAN_KIND_INTERNAL]),
-                start_time_unix_nano=ended_ns - chance.randrange(10**10),
-                end_time_unix_nano=ended_ns,
-                attributes=make_attributes(values),
-            )
-        )
-    chance.shuffle(many)
-    all_spans = [*many, *odd_ones]
-    scope = ScopeSpans(spans=all_spans)
+    chance = random.Random(draw(_SEEDS))
+    kinds = draw(_POOLS)
+    mixer = _Mixer(chance, kinds, ["odd"])
+    of_resource = chance.choice([{}, {names.DEPLOYMENT: "digits"}, {names.GATEWAY: "edge", names.VERSION: "1"}])
+    many = [_make_uniform(chance, chance.choice(kinds), number) for number in range(1, chance.randrange(6, 60))]
+    many += [mixer.make_span() for _ in range(chance.randrange(3))]
+    scope = ScopeSpans(spans=chance.sample(many, len(many)))
     return ExportTraceServiceRequest(
         resource_spans=[ResourceSpans(resource=Resource(attributes=make_attributes(of_resource)), scope_spans=[scope])]
+    )
+
+
+def _make_uniform(chance: random.Random, drawn: Values, number: int) -> Span:
+    values: dict[str, object] = {names.DEPLOYMENT: "digits", names.GATEWAY: "edge", names.STATUS_CODE: 200, **drawn}
+    for name in (names.CLOCK_FIRST_BYTE, names.CLOCK_QUEUE):
+        if isinstance(drawn.get(name), float):
+            values[name] = chance.choice([0.0, chance.random(), chance.expovariate(1e-3), -chance.random()])
+    for name in (names.REQUEST_BYTES, names.RESPONSE_BYTES):
+        if type(drawn.get(name)) is int:
+            values[name] = chance.randrange(2 ** chance.randrange(1, 52))
+    values |= {names.VERSION: chance.choice([1, 2]), names.REPLICA: chance.choice(["a", "b"])}
+    ended_ns = int((NOW - chance.random() * 15) * 1e9)
+    return Span(
+        trace_id=number.to_bytes(16),
+        span_id=number.to_bytes(8),
+        kind=chance.choice([SERVER] * 9 + [Span.SPAN_KIND_INTERNAL]),
+        start_time_unix_nano=ended_ns - chance.randrange(10**10),
+        end_time_unix_nano=ended_ns,
+        attributes=make_attributes(values),
     )

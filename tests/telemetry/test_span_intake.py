@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -490,6 +491,93 @@ def with_length(raw: bytes) -> bytes:
     return long_varint(len(raw), 3) + raw
 
 
+def make_body(spans: Sequence[bytes]) -> bytes:
+    """Return a request of spans that are encoded already."""
+    scope = b"".join(encode_field(2, 2, with_length(span)) for span in spans)
+    return encode_field(1, 2, with_length(encode_field(2, 2, with_length(scope))))
+
+
+def without(field: str) -> bytes:
+    span = make_span(7)
+    span.ClearField(field)  # type: ignore[arg-type]
+    return span.SerializeToString()
+
+
+def assert_read_as_slowly(body: bytes) -> None:
+    """Assert that a body is refused where the official types refuse it, and otherwise counts as they have it."""
+    try:
+        expected = Reference(ExportTraceServiceRequest.FromString(body))
+    except DecodeError:
+        with pytest.raises(Malformed):
+            sort_spans(body, is_json=False)
+        return
+    desk = Desk()
+    assert desk.intake.take(sort_spans(body, is_json=False), SENDER).spans == expected.refused
+    assert desk.figures() == figures_of(expected.windows)
+    assert all(map(desk.intake.traces.find, expected.kept))
+
+
+TAILS = {
+    "another trace id": b"\x0a\x10" + b"t" * 16,
+    "another span id": b"\x12\x08" + b"s" * 8,
+    "another kind": b"\x30\x01",
+    "another end": b"\x41" + int((NOW - 30) * 1e9).to_bytes(8, "little"),
+    "a kind in a long number": b"\x30\x82\x00",
+    "a packed kind": b"\x32\x01\x01",
+    "a packed start": b"\x3a\x08" + bytes(8),
+    "two packed ends": b"\x42\x10" + bytes(16),
+    "no trace id after all": b"\x0a\x00",
+    "zeros": b"\x0a\x00\x12\x00\x30\x00\x39" + bytes(8) + b"\x41" + bytes(8) + b"\x4a\x00",
+    "an empty attribute": b"\x4a\x00",
+    "another replica": Span(attributes=[KeyValue(key=names.REPLICA, value=make_value("b"))]).SerializeToString(),
+    "another size": Span(attributes=[KeyValue(key=names.REQUEST_BYTES, value=make_value(9))]).SerializeToString(),
+    "a field that is not known": b"\xa0\x06\x01",
+    "a group that is not known": b"\xa3\x06\xa4\x06",
+    "a field that is cut off": b"\x0a\x05ab",
+    "a number that is cut off": b"\x41\x00",
+    "a field of no wire type": b"\x0f",
+}
+ODD_SPANS = {name: make_span(7).SerializeToString() + tail for name, tail in TAILS.items()} | {
+    f"no {field}": without(field) for field in ("trace_id", "span_id", "kind", "start_time_unix_nano", "attributes")
+}
+
+
+@pytest.mark.parametrize("odd", ODD_SPANS.values(), ids=list(ODD_SPANS))
+@pytest.mark.parametrize("place", [0, 5, 20])
+def test_a_span_in_an_unusual_form_among_others_means_what_it_means_by_itself(odd: bytes, place: int) -> None:
+    spans = [make_span(n + 100, took_s=n / 8, serai__replica="a").SerializeToString() for n in range(20)]
+    assert_read_as_slowly(make_body([*spans[:place], odd, *spans[place:]]))
+
+
+@pytest.mark.parametrize("name", [names.REQUEST_BYTES, names.CLOCK_QUEUE, names.REPLICA])
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"\x18\x05\x18\x06",
+        b"\x1a\x01\x05",
+        b"\x18\x85\x00",
+        b"\x18\x05\x0a\x01a",
+        b"\x0a\x01a\x18\x05",
+        b"\x21" + bytes(8) + b"\x10\x01",
+        b"\x21" + bytes(7) + b"\x40" * 2,
+        b"\xa0\x06\x01\x18\x05",
+        b"\x18\x05\x21" + bytes(8),
+        b"",
+        b"\x18",
+    ],
+)
+def test_a_value_in_an_unusual_form_among_others_means_what_it_means_by_itself(name: str, value: bytes) -> None:
+    usual = {names.REQUEST_BYTES: 300, names.CLOCK_QUEUE: 0.5, names.REPLICA: "a"}
+    spans = []
+    for place in range(12):
+        attribute = make_value(usual[name]).SerializeToString() if place % 6 else value
+        pair = encode_field(1, 2, bytes([len(name)]) + name.encode()) + encode_field(
+            2, 2, bytes([len(attribute)]) + attribute
+        )
+        spans.append(make_span(place + 1).SerializeToString() + encode_field(9, 2, bytes([len(pair)]) + pair))
+    assert_read_as_slowly(make_body(spans))
+
+
 @pytest.mark.parametrize("unusual", [{7}, {0}, set(range(20))])
 def test_an_attribute_in_an_unusual_form_counts_among_spans_that_are_alike(unusual: set[int]) -> None:
     """Its value before its key, which no SDK writes and every reader has to understand."""
@@ -500,10 +588,8 @@ def test_an_attribute_in_an_unusual_form_counts_among_spans_that_are_alike(unusu
         + (encode_field(9, 2, with_length(pair)) if number in unusual else make_replica("a"))
         for number in range(20)
     ]
-    scope = b"".join(encode_field(2, 2, with_length(span)) for span in spans)
-    body = encode_field(1, 2, with_length(encode_field(2, 2, with_length(scope))))
     desk = Desk()
-    assert desk.intake.take(sort_spans(body, is_json=False), SENDER) == Refused(0, "")
+    assert desk.intake.take(sort_spans(make_body(spans), is_json=False), SENDER) == Refused(0, "")
     assert desk.counts()["digits", 1, "z", "2xx"] == len(unusual)
     assert desk.counts()["digits", 1, "a", "2xx"] == 20 - len(unusual)
 
