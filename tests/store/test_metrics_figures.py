@@ -35,12 +35,26 @@ def test_sums_of_stored_digests_are_the_digest_of_all(times: np.ndarray, count: 
         stored = Figures()
         stored.add_summary(make_digest(part).summary())
         if part:
-            packed = decode_digest(encode_digest(stored.packed))
-            figures.add(stored.count, stored.sum_s, stored.min_s, stored.max_s, packed)
+            digest = encode_digest(stored.packed)
+            figures.add_stored(stored.count, stored.sum_s, stored.min_s, stored.max_s, digest, 0, 0)
     whole = make_digest(times.tolist())
     assert (figures.count, figures.min_s, figures.max_s) == (whole.count, whole.min_s, whole.max_s)
     assert figures.sum_s == pytest.approx(whole.sum_s)
+    assert figures.quantiles(POINTS) == whole.quantiles(POINTS)  # of one digest by its bytes, of more by their sum
+    assert figures.packed == pack(whole.summary().centroids)
     assert figures.quantiles(POINTS) == whole.quantiles(POINTS)
+
+
+@pytest.mark.parametrize("most", [200, 60_000, 2**31, 2**50])
+def test_one_stored_digest_is_read_as_its_sum(most: int) -> None:
+    """Whatever the bytes that its counts take."""
+    rng = np.random.default_rng(3)
+    centroids = [(middle_of(int(b)), float(n)) for b, n in enumerate(rng.integers(0, most, 900), 500) if n]
+    digest, count = encode_digest(pack(centroids)), int(sum(n for _, n in centroids))
+    stored, summed = Figures(), Figures()
+    stored.add_stored(count, 1.0, 1e-6, 1e6, digest, 0, 0)
+    summed.add(count, 1.0, 1e-6, 1e6, pack(centroids))
+    assert stored.quantiles(POINTS) == summed.quantiles(POINTS)
 
 
 def test_nothing_counted() -> None:

@@ -16,6 +16,7 @@ from serai.store.metrics_levels import (
     derive_range,
     floor_to,
     plan_reads,
+    plan_total,
 )
 
 INF = float("inf")
@@ -42,6 +43,13 @@ ROLLED = [Level(60, 0, INF), Level(900, 0, 9000), Level(3600, 0, 7200), Level(86
 )
 def test_the_coarsest_complete_level_is_read(wanted: Range, reads: list[Read]) -> None:
     assert plan_reads(wanted, ROLLED) == reads
+
+
+def test_a_total_is_read_from_the_coarsest_of_all() -> None:
+    wanted = Range(840, 9960, 60)
+    assert plan_reads(wanted, ROLLED) == [Read(60, 840, 9960)]
+    assert plan_total(wanted, ROLLED) == plan_reads(Range(840, 9960, 86400), ROLLED)
+    assert Read(3600, 3600, 7200) in plan_total(wanted, ROLLED)
 
 
 PRUNED = [Level(60, 7200, INF), Level(900, 3600, 90000), Level(3600, 0, 90000), Level(86400, 0, 86400)]
@@ -84,14 +92,18 @@ def test_every_minute_is_read_exactly_once_from_what_is_complete_and_kept(
     levels: list[Level], start: int, end: int, interval_s: int
 ) -> None:
     wanted = derive_range(min(start, end), max(start, end), interval_s, levels)
-    reads = plan_reads(wanted, levels)
+    assert_covered(wanted, levels, plan_reads(wanted, levels), interval_s=wanted.interval_s)
+    assert_covered(wanted, levels, plan_total(wanted, levels), interval_s=STEPS_S[-1])
+
+
+def assert_covered(wanted: Range, levels: list[Level], reads: list[Read], interval_s: int) -> None:
     covered = wanted.start
     for read in reads:
         level = next(level for level in levels if level.step_s == read.step_s)
         assert read.start == covered
         assert level.kept_from <= read.start
         assert read.end <= level.rolled_until
-        assert read.start % read.step_s == read.end % read.step_s == wanted.interval_s % read.step_s == 0
+        assert read.start % read.step_s == read.end % read.step_s == interval_s % read.step_s == 0
         covered = read.end
     assert covered == wanted.end
 
