@@ -497,10 +497,10 @@ def make_body(spans: Sequence[bytes]) -> bytes:
     return encode_field(1, 2, with_length(encode_field(2, 2, with_length(scope))))
 
 
-def without(field: str) -> bytes:
+def without(field: str, instead: bytes = b"") -> bytes:
     span = make_span(7)
     span.ClearField(field)  # type: ignore[arg-type]
-    return span.SerializeToString()
+    return span.SerializeToString() + instead
 
 
 def assert_read_as_slowly(body: bytes) -> None:
@@ -537,8 +537,11 @@ TAILS = {
     "a number that is cut off": b"\x41\x00",
     "a field of no wire type": b"\x0f",
 }
-ODD_SPANS = {name: make_span(7).SerializeToString() + tail for name, tail in TAILS.items()} | {
-    f"no {field}": without(field) for field in ("trace_id", "span_id", "kind", "start_time_unix_nano", "attributes")
+ODD_SPANS = {
+    **{name: make_span(7).SerializeToString() + tail for name, tail in TAILS.items()},
+    **{f"no {name}": without(name) for name in ("trace_id", "span_id", "kind", "start_time_unix_nano", "attributes")},
+    "only a packed kind": without("kind", b"\x32\x01\x02"),
+    "only a packed start": without("start_time_unix_nano", b"\x3a\x08" + int(NOW * 1e9).to_bytes(8, "little")),
 }
 
 
@@ -551,31 +554,45 @@ def test_a_span_in_an_unusual_form_among_others_means_what_it_means_by_itself(od
 
 @pytest.mark.parametrize("name", [names.REQUEST_BYTES, names.CLOCK_QUEUE, names.REPLICA])
 @pytest.mark.parametrize(
-    "value",
+    "values",
     [
-        b"\x18\x05\x18\x06",
-        b"\x1a\x01\x05",
-        b"\x18\x85\x00",
-        b"\x18\x05\x0a\x01a",
-        b"\x0a\x01a\x18\x05",
-        b"\x21" + bytes(8) + b"\x10\x01",
-        b"\x21" + bytes(7) + b"\x40" * 2,
-        b"\xa0\x06\x01\x18\x05",
-        b"\x18\x05\x21" + bytes(8),
-        b"",
-        b"\x18",
+        (b"\x18\x05\x18\x06",),
+        (b"\x18\x05\x18\x06", b""),  # as many numbers as spans
+        (b"\x18\x05\x18\x06\x18\x07", b"\x18"),
+        (b"\x1a\x01\x05",),
+        (b"\x18\x85\x00",),
+        (b"\x18\x05\x0a\x01a",),
+        (b"\x0a\x01a\x18\x05",),
+        (b"\x21" + bytes(8) + b"\x10\x01",),
+        (b"\x21" + bytes(8) + b"\x08", b"\x21" + bytes(7)),  # as long as two doubles
+        (b"\x21" + bytes(9), b"\x21" + bytes(7)),
+        (b"\xa0\x06\x01\x18\x05",),
+        (b"\x18\x05\x21" + bytes(8),),
+        (b"",),
     ],
 )
-def test_a_value_in_an_unusual_form_among_others_means_what_it_means_by_itself(name: str, value: bytes) -> None:
+@pytest.mark.parametrize("another_key", ["", "url.path", names.CLOCK_FIRST_BYTE])
+def test_a_value_in_an_unusual_form_among_others_means_what_it_means_by_itself(
+    name: str, values: tuple[bytes, ...], another_key: str
+) -> None:
     usual = {names.REQUEST_BYTES: 300, names.CLOCK_QUEUE: 0.5, names.REPLICA: "a"}
-    spans = []
-    for place in range(12):
-        attribute = make_value(usual[name]).SerializeToString() if place % 6 else value
-        pair = encode_field(1, 2, bytes([len(name)]) + name.encode()) + encode_field(
-            2, 2, bytes([len(attribute)]) + attribute
-        )
-        spans.append(make_span(place + 1).SerializeToString() + encode_field(9, 2, bytes([len(pair)]) + pair))
-    assert_read_as_slowly(make_body(spans))
+    pairs = [KeyValue(key=name, value=make_value(usual[name])).SerializeToString()] * 12
+    for place, value in enumerate(values * 2):
+        pair = encode_field(1, 2, bytes([len(name)]) + name.encode()) + encode_field(2, 2, bytes([len(value)]) + value)
+        pairs[5 * place % 12] = pair + KeyValue(key=another_key).SerializeToString()
+    spans = [make_span(number + 1).SerializeToString() for number in range(12)]
+    bodies = [encode_field(9, 2, bytes([len(pair)]) + pair) for pair in pairs]
+    assert_read_as_slowly(make_body(list(map(bytes.__add__, spans, bodies))))
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_attributes_at_the_same_place_may_have_different_keys(is_first: bool) -> None:
+    more = {"serai__replica": "b"}, {"url__path": "/"}, {"serai__clock__queue": 0.5}
+    spans = [make_span(number + 1, **more[number % 3]) for number in range(30)]  # type: ignore[arg-type]
+    desk = Desk()
+    desk.take(make_request(*(spans[1:] if is_first else spans)))
+    assert desk.counts() == {("digits", 1, "b", "2xx"): 10 - is_first, ("digits", 1, "", "2xx"): 20}
+    assert sum(s.count for window in desk.stored for key, s in window.series.items() if key.clock is Clock.QUEUE) == 10
 
 
 @pytest.mark.parametrize("unusual", [{7}, {0}, set(range(20))])
