@@ -23,6 +23,7 @@ from serai.domain.spec import Spec
 from serai_local.gpus import GpuInventory
 from serai_local.scheduler import LocalScheduler
 from serai_local.settings import LocalSettings
+from tests.processes import find_pids
 from tests.waiting import eventually
 
 FAST = LocalSettings(backoff_s=0.05, max_backoff_s=0.2, memory_check_s=0.1)
@@ -157,7 +158,9 @@ class Stage:
         return list(_marked(str(self.folder / "local"), replica))
 
     def shims(self) -> list[psutil.Process]:
-        return [p for p in psutil.process_iter() if _is_shim_of(p, str(self.folder / "local"))]
+        folder = str(self.folder / "local")
+        found = [make_process(pid) for pid in find_pids("cmdline", folder)]
+        return [process for process in found if process and _is_shim_of(process, folder)]
 
     def clear(self) -> None:
         """Stop everything, check that nothing is left of it, not even a zombie, and close."""
@@ -180,12 +183,19 @@ class Stage:
 
 
 def _marked(folder: str, replica: str) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
+    for pid in find_pids("environ", f"SERAI_REPLICA_DIR={folder}"):
         with suppress(psutil.Error):
+            process = psutil.Process(pid)
             env = process.environ()
             is_ours = env.get("SERAI_REPLICA_DIR", "").startswith(folder) and process.pid != os.getpid()
             if is_ours and env.get("SERAI_REPLICA", "").startswith(replica):
                 yield process
+
+
+def make_process(pid: int) -> psutil.Process | None:
+    with suppress(psutil.Error):
+        return psutil.Process(pid)
+    return None
 
 
 def _is_shim_of(process: psutil.Process, folder: str) -> bool:

@@ -177,7 +177,7 @@ def assert_settles(stage: Stage, workloads: list[Workload]) -> None:
 
 @pytest.mark.slow
 def test_a_server_killed_again_and_again_loses_and_doubles_nothing(stage: Stage) -> None:
-    for seed in range(int(os.environ.get("SERAI_TEST_KILLS", "5"))):
+    for seed in range(int(os.environ.get("SERAI_TEST_KILLS", "3"))):
         stage.scheduler.close()
         kill_a_server(stage.folder, seed)
         stage.open()
