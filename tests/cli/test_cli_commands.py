@@ -183,6 +183,31 @@ def test_metrics_count_every_call(serai: Serai, installation: Installation, tmp_
     header, *rows = serai("metrics", "counted", "--system", "--range", "5m").stdout.splitlines()
     assert header.split()[:4] == ["FROM", "VERSION", "REPLICAS", "CPU"]
     assert any(" v1 " in row and "MiB" in row for row in rows)
+    _compare_versions(serai, tmp_path / "counted")
+
+
+def _compare_versions(serai: Serai, folder: Path) -> None:
+    """Have a second version of what had 4 requests, and look at both beside each other."""
+    (folder / "notes.txt").write_text("new")
+    serai("deploy", folder)
+    serai("call", "counted", "/status=503", code=5)
+    serai("call", "counted", "-d", "a body")
+    words = ("metrics", "counted", "--compare", "1", "2", "--range", "5m")
+    eventually(lambda: serai.json(*words)["total"]["versions"][1]["count"] == 2, 30)
+    header, *rows = serai(*words).stdout.splitlines()
+    assert header.split() == ["FIGURE", "V1", "V2", "CHANGE"]
+    table = {row[:13].strip(): row[13:].split() for row in rows}
+    assert table["requests"] == ["4", "2", "-50.0", "%"]
+    assert table["failed (5xx)"] == ["0.00", "%", "50.00", "%", "+50.00", "points"]
+    assert table["in"][:4] == ["0", "B", "6", "B"]
+    assert rows[-2].startswith("v1: from 20") and rows[-1].startswith("v2: from 20")
+    found = serai.json(*words, "--align", "start", "--clock", "first_byte")
+    assert ([one["version"] for one in found["versions"]], found["clock"]) == ([1, 2], "first_byte")
+    assert found["total"]["difference"]["count"] == -2
+    assert sum(bucket["versions"][0]["count"] for bucket in found["buckets"]) == 4
+    assert "no version 7" in serai("metrics", "counted", "--compare", "1", "7", code=1).stderr
+    for wrong in (("counted", "--compare", "1", "1"), ("counted:1", "--compare", "1", "2"), (*words[1:], "--system")):
+        assert serai("metrics", *wrong, code=2).stderr.startswith("Error: ")
     serai("stop", "counted", "--detach")
 
 

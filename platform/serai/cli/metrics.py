@@ -61,6 +61,8 @@ def metrics(
     span = read_span(range_s, start, end, datetime.now().astimezone())
     start_at = span.start or format_ago(span.length_s)
     params = {"from": start_at, "to": span.end, "interval": interval or choose_interval(span.length_s)}
+    if compare and system:
+        raise Invalid("--compare and --system exclude each other: requests are compared", "compare")
     if compare:
         show_comparison(session, _compare(session, target, params, compare, chosen))
         return
