@@ -585,6 +585,18 @@ def test_a_value_in_an_unusual_form_among_others_means_what_it_means_by_itself(
     assert_read_as_slowly(make_body(list(map(bytes.__add__, spans, bodies))))
 
 
+@pytest.mark.parametrize("cut", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", [names.REQUEST_BYTES, names.CLOCK_QUEUE, names.VERSION])
+def test_an_attribute_that_is_cut_off_refuses_the_request_though_another_is_as_much_longer(name: str, cut: int) -> None:
+    value = {names.REQUEST_BYTES: 300, names.CLOCK_QUEUE: 0.5, names.VERSION: 1}[name]
+    pairs = [KeyValue(key=name, value=make_value(value)).SerializeToString()] * 12
+    pairs[3] += b"\x1a" + bytes([cut]) + bytes(cut)  # a field that is not known
+    pairs[7] = pairs[7][: -cut - 2]
+    spans = [make_span(number + 1).SerializeToString() for number in range(12)]
+    bodies = [encode_field(9, 2, bytes([len(pair)]) + pair) for pair in pairs]
+    assert_read_as_slowly(make_body(list(map(bytes.__add__, spans, bodies))))
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 def test_attributes_at_the_same_place_may_have_different_keys(is_first: bool) -> None:
     more = {"serai__replica": "b"}, {"url__path": "/"}, {"serai__clock__queue": 0.5}

@@ -7,6 +7,7 @@ otherwise goes the usual way, span by span (`Sorter.add`), which takes several t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
@@ -95,13 +96,9 @@ def _group(rows: Rows, constant: Sequence[Iterable[bytes]]) -> dict[Any, list[in
     """Return places by window, kind of span and the bytes of attributes."""
     first, last = min(rows.ended_ns) // WINDOW_NS, max(rows.ended_ns) // WINDOW_NS
     windows = repeat(first) if first == last else [ended // WINDOW_NS for ended in rows.ended_ns]
-    groups: dict[Any, list[int]] = {}
+    groups: defaultdict[Any, list[int]] = defaultdict(list)
     for place, key in enumerate(zip(windows, rows.kinds, *constant)):  # noqa: B905 - what is the same for all is endless
-        found = groups.get(key)
-        if found is None:
-            groups[key] = [place]
-        else:
-            found.append(place)
+        groups[key].append(place)
     return groups
 
 

@@ -59,7 +59,7 @@ def read_rows(spans: Sequence[bytes]) -> tuple[Rows, Sequence[bytes]] | None:
     None where a span lacks an id, its kind or a time, or is written in a way that no library writes.
     """
     sizes = list(map(len, spans))
-    heads = {size: _SPANS + _write_size(len(_BLANK)) + _BLANK + _SPANS + _write_size(size) for size in set(sizes)}
+    heads = {size: _BLANK_SPAN + _SPANS + _write_size(size) for size in set(sizes)}
     body = b"".join(chain.from_iterable(zip(map(heads.__getitem__, sizes), spans, strict=True)))
     try:
         found = ScopeColumns.FromString(body).spans
@@ -110,3 +110,6 @@ def _write_size(size: int) -> bytes:
         parts.append(size & 0x7F | 0x80)
         size >>= 7
     return bytes([*parts, size])
+
+
+_BLANK_SPAN = _SPANS + _write_size(len(_BLANK)) + _BLANK
