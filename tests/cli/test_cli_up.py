@@ -21,6 +21,7 @@ from serai.cli.child import Child, Part
 from serai.cli.parent import watch_parent
 from serai.cli.up_folder import example_folder
 from serai.domain.quantity import format_duration
+from tests.cli.conftest import Serai
 from tests.system.installation import MODEL, make_model
 from tests.waiting import eventually
 
@@ -95,14 +96,25 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_one_life(up: Up) -> None:
-    values = up.ready()
+def test_a_life_and_the_next(tmp_path: Path, up: Up, nowhere: Serai) -> None:
+    _live(up, up.ready(), nowhere)
+    # What the next life stops waits for the gateway of this one, which might still carry requests, so long.
+    nowhere("deploy", make_model(tmp_path / "model", "name: model\ndrain_timeout: 1s\n", MODEL))
+    address = nowhere.json("status", "model:1")["replicas"][0]["address"]
+    children = list(up.children().values())
+    assert up.end() == 0
+    assert psutil.wait_procs(children, 1)[1] == []
+    assert answers(f"http://{address}/"), "the model goes on"
+    _stop_models(Up(tmp_path, "--no-example", "--stop-replicas"), address, nowhere)
+
+
+def _live(up: Up, values: dict[str, str], nowhere: Serai) -> None:
     assert answers(f"{values['server']}/healthz")
     assert answers(f"{values['gateway']}/-/healthz")
     assert Path(values["token_file"]).stat().st_mode & 0o077 == 0
 
     # Clients in the same folder find it by themselves; a second one on the same folder is refused.
-    assert "admin" in run(up.folder, "whoami").stdout
+    assert "admin" in nowhere("whoami").stdout
     eventually(lambda: any("/login?code=" in line for line in up.lines), 30)
     second = run(up.folder, "up", "--port", "0", "--gateway-port", "0")
     assert second.returncode == 1
@@ -124,9 +136,17 @@ def test_one_life(up: Up) -> None:
         eventually(lambda url=url: answers(url), 30)
     assert "the server ended (signal 9); starting it again in 0.5 s" in up.errors.read_text()
 
-    children = list(up.children().values())
-    assert up.end() == 0
-    assert psutil.wait_procs(children, 1)[1] == []
+
+def _stop_models(up: Up, address: str, nowhere: Serai) -> None:
+    try:
+        up.ready()
+        assert "Running" in nowhere("status", "model").stdout, "the model is found again"
+        assert answers(f"http://{address}/")
+    finally:
+        code = up.end()
+    assert code == 0
+    assert "model is stopped\n" in up.lines
+    assert not answers(f"http://{address}/")
 
 
 def test_children_end_with_a_killed_parent(up: Up) -> None:
@@ -135,24 +155,6 @@ def test_children_end_with_a_killed_parent(up: Up) -> None:
     assert len(children) >= 2
     up.end(signal.SIGKILL)
     eventually(lambda: not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children), 25)
-
-
-def test_models_stay_or_go_as_asked(tmp_path: Path) -> None:
-    model = make_model(tmp_path / "model", "name: model\n", MODEL)
-    up = Up(tmp_path, "--no-example")
-    values = up.ready()
-    assert run(tmp_path, "deploy", str(model)).returncode == 0
-    address = json.loads(run(tmp_path, "status", "model:1", "--json").stdout)["replicas"][0]["address"]
-    up.end()
-    assert answers(f"http://{address}/"), "the model goes on"
-
-    up = Up(tmp_path, "--no-example", "--stop-replicas")
-    assert up.ready() != values
-    assert "Running" in run(tmp_path, "status", "model").stdout, "the model is found again"
-    assert answers(f"http://{address}/")
-    assert up.end() == 0
-    assert "model is stopped\n" in up.lines
-    assert not answers(f"http://{address}/")
 
 
 def test_a_part_that_cannot_start_ends_it(tmp_path: Path) -> None:
