@@ -47,7 +47,7 @@ def test_a_chart_is_drawn_when_it_comes_near_and_for_printing(busy: Stage, looke
     see(page, "chart-count")
     assert page.locator(".js-plotly-plot").count() < page.locator(".chart-canvas").count()
     assert page.locator("#legend-share button").count() > 0
-    page.locator("#legend-share button").first.press("Enter")  # a curve is hidden before it is drawn
+    page.locator("#legend-share button").first.dispatch_event("click")  # hidden before it is drawn
     assert page.locator("#chart-share .main-svg").count() == 0
     page.pdf()
     assert page.locator(".js-plotly-plot").count() == page.locator(".chart-canvas").count()
