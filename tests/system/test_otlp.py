@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from serai.gateway.haproxy.program import find_program
+from tests.cli.conftest import Serai
 from tests.plugins.otlp_receiver import Receiver, Refusal, read, running_receiver
 from tests.system.installation import MODEL, Installation, make_model
 from tests.waiting import eventually
@@ -100,8 +101,10 @@ def _be_away(serai: Installation, receiver: Receiver) -> None:
     for number in range(201, 211):
         call(serai, number)
     eventually(lambda: "answers 503" in sinks(serai)["figures"]["last_error"], 40, 0.2)
-    assert "answers 503" in serai.run("doctor", "--data", str(serai.data)).stdout
-    assert "failing" in serai.run("plugins").stdout
+    token = (serai.data / "admin.token").read_text().strip()
+    command = Serai({"SERAI_URL": serai.url, "SERAI_TOKEN": token})
+    assert "answers 503" in command("doctor", "--data", serai.data).stdout
+    assert "failing" in command("plugins").stdout
     began = time.monotonic()
     with serai.client() as client:
         client.list_events()
