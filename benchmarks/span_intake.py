@@ -6,6 +6,9 @@ Batches of 1,000 spans as a gateway sends them: 17 attributes, of which three cl
 caller's address differ from span to span; two versions with four replicas each. All figures are processor time of this
 process. `over HTTP` is the whole server with a database, and senders in a process of their own; everything else is the
 work of one thread.
+
+What bounds it is objects: 25 of a span, its fields and attributes, are made and looked at by loops in C (half of the
+time), and of eight of them numbers are made and counted. Only the official decoding, which makes none, is quicker.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def read_rows(spans: Sequence[bytes]) -> tuple[Rows, Sequence[bytes]] | None:
     kinds = _split(found.kind, count, 0)
     began_ns = _split(found.start_time_unix_nano, count, 0)
     ended_ns = _split(found.end_time_unix_nano, count, 0)
-    if not all(map(all, (kinds or [0], began_ns or [0], ended_ns or [0]))):
+    if not all(column and all(column) for column in (kinds, began_ns, ended_ns)):
         return None
     if set(map(len, trace_ids)) != {16} or set(map(len, span_ids)) != {8}:
         return None
