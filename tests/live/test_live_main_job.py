@@ -49,10 +49,10 @@ def process_of(replica: str) -> psutil.Process:
 
 def test_from_a_folder_to_an_address_and_back_to_nothing(serai: NomadInstallation, tmp_path: Path) -> None:
     folder = make_model(tmp_path / "echo")
-    assert serai.deploy(folder)["state"] == "running"
+    assert serai.deploy_by_cli(folder)["state"] == "running"
     (replica,) = replicas(serai, "echo")
     assert serai.get("/echo/") == f"1 {replica}"
-    assert serai.deploy(folder)["number"] == 1, "the same folder made a new version"
+    assert serai.deploy_by_cli(folder)["number"] == 1, "the same folder made a new version"
     eventually(lambda: "listening" in serai.run("logs", "echo").stdout, 10)
     refused = serai.run("delete", "echo", "--all", "--yes")
     assert refused.returncode != 0

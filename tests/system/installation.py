@@ -16,7 +16,9 @@ from pathlib import Path
 import psutil
 
 from serai.client.client import Client
+from serai.client.watch import watch_version
 from tests.ports import free_port
+from tests.system.deploying import put_folder
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -144,7 +146,17 @@ class Installation:
             command, capture_output=True, text=True, env=env, cwd=self.folder, timeout=timeout_s, check=False
         )
 
-    def deploy(self, folder: Path, *arguments: str) -> dict[str, object]:
+    def deploy(self, folder: Path) -> dict[str, object]:
+        """Deploy a folder and wait until it runs, within this process; return the version."""
+        with self.client() as client:
+            put = put_folder(client, folder)
+            for version in watch_version(client, put["name"], put["active"] or put["versions"][0]["number"], 60):
+                if version["state"] in {"running", "error", "stopped"}:
+                    break
+        assert version["state"] == "running", f"{version}\n{self.log.read_text()[-3000:]}"
+        return dict(version)
+
+    def deploy_by_cli(self, folder: Path, *arguments: str) -> dict[str, object]:
         done = self.run("deploy", str(folder), "--json", *arguments)
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{self.log.read_text()[-3000:]}"
         answer: dict[str, object] = json.loads(done.stdout)

@@ -22,7 +22,7 @@ def test_concurrent_calls_leave_one_running_version(serai: Installation, tmp_pat
     folder = make_model(tmp_path / "echo", "drain_timeout: 1s\n")
     for version in range(4):
         (folder / "change").write_text(str(version))
-        serai.deploy(folder, "--detach")
+        serai.deploy_by_cli(folder, "--detach")
     answers: Counter[str] = Counter()
     violations: list[str] = []
     stop = threading.Event()
