@@ -27,6 +27,7 @@ from .settings import Compression, OtlpSettings
 _PATHS = {"metrics": "/v1/metrics", "logs": "/v1/logs", "spans": "/v1/traces"}
 _AGAIN = frozenset({401, 403, 408, 429, 502, 503, 504})
 _TOO_LARGE = 413
+_TOO_LARGE_IN_GO = b"http: request body too large"  # what OpenTelemetry's collector says, with status 400
 _ANSWER_LIMIT_BYTES = 65536
 _SAID_LIMIT = 200
 
@@ -57,7 +58,7 @@ class Post:
         said = f"{self._url} answers {status}{_excerpt(content, secrets)}"
         if status in _AGAIN:
             raise Busy(said, read_retry_after(retry_after, time.time()))
-        if status == _TOO_LARGE:
+        if status == _TOO_LARGE or (status == 400 and _TOO_LARGE_IN_GO in content):
             raise TooLarge(said)
         raise Rejected(said + (": the receiver is elsewhere, name that endpoint" if 300 <= status < 400 else ""))
 

@@ -5,6 +5,7 @@ Its few parts are named in tests/otelcol; where it was not built these tests are
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 import urllib.error
@@ -19,7 +20,7 @@ import yaml
 
 from serai.domain.collected import CollectedLine
 from serai.domain.observation import LogLine, Stream, Usage
-from serai.plugin import Busy
+from serai.plugin import Busy, Rejected
 from serai_otlp.settings import Compression, OtlpSettings
 from serai_otlp.sink import OtlpSink
 from tests.plugins.otlp_receiver import Receiver, read, running_receiver
@@ -31,8 +32,8 @@ pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def running_collector(onward: str, folder: Path) -> Iterator[str]:
-    """Run a collector that passes everything on; yield its address."""
+def running_collector(onward: str, folder: Path, limit_bytes: int = 0) -> Iterator[str]:
+    """Run a collector that passes everything on, of bodies up to a limit; yield its address."""
     program = shutil.which("otelcol")
     if program is None:
         pytest.skip("otelcol: not on PATH (`go build -o /usr/local/bin/otelcol .` in tests/otelcol)")
@@ -40,7 +41,7 @@ def running_collector(onward: str, folder: Path) -> Iterator[str]:
     off = {"enabled": False}
     pipeline = {"receivers": ["otlp"], "exporters": ["otlphttp"]}
     config = {
-        "receivers": {"otlp": {"protocols": {"http": {"endpoint": listen}}}},
+        "receivers": {"otlp": {"protocols": {"http": {"endpoint": listen, "max_request_body_size": limit_bytes}}}},
         "exporters": {"otlphttp": {"endpoint": onward, "sending_queue": off, "retry_on_failure": off}},
         "service": {
             "pipelines": dict.fromkeys(("metrics", "logs", "traces"), pipeline),
@@ -100,6 +101,19 @@ def test_a_collector_understands_all(receiver: Receiver, tmp_path: Path, compres
     [span] = receiver.spans()
     assert (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()) == (TRACE, SPAN_ID, PARENT)
     assert read(span.attributes)["url.path"] == REQUEST.path
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+def test_a_collector_with_a_limit_gets_parts(receiver: Receiver, tmp_path: Path, compression: Compression) -> None:
+    lines = [CollectedLine("digits", 3, LogLine(AT, "r", Stream.STDOUT, f"line {n}", ""), AT) for n in range(100)]
+    huge = CollectedLine("digits", 3, LogLine(AT, "r", Stream.STDOUT, random.Random(1).randbytes(5000).hex(), ""), AT)
+    with running_collector(receiver.url, tmp_path, 2000) as url:
+        sink = OtlpSink(OtlpSettings(url, compression=compression))
+        with pytest.raises(Rejected, match="too large") as error:
+            sink.write_logs([*lines[:70], huge, *lines[70:]])
+        sink.close()
+    assert error.value.count == 1
+    assert [record.body.string_value for _, record in receiver.lines()] == [f"line {n}" for n in range(100)]
 
 
 def test_a_collector_whose_receiver_is_away_has_it_sent_again(receiver: Receiver, tmp_path: Path) -> None:
