@@ -98,12 +98,11 @@ def compose(
     """
     data_dir = make_private_folder(configuration.data)
     db, metrics = Database.open(configuration.database_url), Database.open(configuration.metrics_url)
-    blobs = BlobStore(data_dir / "bundles")
+    blobs, known_gateways = BlobStore(data_dir / "bundles"), list_gateways(db)
     plugins = load_plugins(configuration.plugins, [("tokens", TokenAuthentication(db, clock)), *extra])
     make_context = _context_maker(configuration, data_dir, blobs, db, server_url, gateway_url)
     schedulers = plugins.make_schedulers(make_context)
     scheduler = _choose(schedulers, configuration.scheduler)
-    known_gateways = list_gateways(db)
     changes, drains = Changes(), Drains(monotonic, known_gateways)
     cluster = Cluster(db, changes, clock)
     routes = RoutePublisher(changes.first, plugins.tell_routes_changed)
@@ -143,8 +142,7 @@ def compose(
         clock=clock,
         started_at=clock(),
     )
-    clockwork = Clockwork(core, loop, intake, configuration)
-    return Composition(core, reconciler, loop, clockwork, intake, logs.collector)
+    return Composition(core, reconciler, loop, Clockwork(core, loop, intake, configuration), intake, logs.collector)
 
 
 def _forget(metrics: Database, forget_logs: Callable[[str, int | None], None], name: str, number: int | None) -> None:
