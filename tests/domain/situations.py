@@ -12,7 +12,7 @@ from serai.domain.spec import Spec
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
-# One letter a replica: ready, its checks failing, loading, placed, backing off after a crash, stopping, unreachable, ended.
+# One letter a replica: ready, checks failing, loading, placed, backing off after a crash, stopping, unreachable, ended.
 PHASES = {
     "r": Phase.READY,
     "c": Phase.CHECKING,
