@@ -27,8 +27,9 @@ from tests.ports import free_port
 from tests.system.installation import Installation, make_model
 from tests.waiting import eventually
 
-REVOCATIONS = int(os.environ.get("SERAI_REVOCATIONS", "5"))
+REVOCATIONS = int(os.environ.get("SERAI_REVOCATIONS", "4"))
 LIMIT_S = 1.0
+PAUSE_S = 0.01  # of each caller: what is refused late is seen this much less exactly
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("keys"), pytest.mark.timeout(180 + 5 * REVOCATIONS)]
 
@@ -99,7 +100,7 @@ def call_once(gateway: str, secret: str | None) -> int:
 
 
 class Hammer:
-    """Calls all gateways with a secret without a pause; `last` has when the last accepted request began, by gateway."""
+    """Calls all gateways with a secret; `last` has when the last accepted request began, by gateway."""
 
     def __init__(self, gateways: tuple[str, ...], threads: int = 2) -> None:
         self.secret = ""
@@ -131,15 +132,18 @@ class Hammer:
         while not self._stop.is_set():
             secret, began = self.secret, time.monotonic()
             status = caller.call(secret)
-            if secret != self.secret:
-                continue
-            if status == 200:
-                self.last[gateway] = max(began, self.last[gateway])
-            elif status in {401, 403}:  # 403 between the changes of two maps of HAProxy
-                self.refused[gateway] += 1
-            else:
-                self.odd.append(status)
+            if secret == self.secret:
+                self._take(gateway, began, status)
+            time.sleep(PAUSE_S)
         caller.close()
+
+    def _take(self, gateway: str, began: float, status: int) -> None:
+        if status == 200:
+            self.last[gateway] = max(began, self.last[gateway])
+        elif status in {401, 403}:  # 403 between the changes of two maps of HAProxy
+            self.refused[gateway] += 1
+        else:
+            self.odd.append(status)
 
 
 def test_a_key_is_taken_and_refused_within_a_second_under_load(site: Site) -> None:
@@ -150,7 +154,7 @@ def test_a_key_is_taken_and_refused_within_a_second_under_load(site: Site) -> No
             id, secret = site.create()
             returned = time.monotonic()
             hammer.take(secret)
-            eventually(lambda: all(hammer.last.values()), 10, 0.001)
+            eventually(lambda: all(hammer.last.values()), 10, 0.005)
             accepted_after.append(time.monotonic() - returned)
             time.sleep(0.2)
             assert all(hammer.last.values())
@@ -182,6 +186,7 @@ def test_a_key_ends_by_itself_while_the_server_is_away(site: Site) -> None:
     try:
         while time.time() < ends - 0.5:
             assert call_once(site.serai.gateway, secret) == 200
+            time.sleep(0.05)
         _sleep_past(ends)
         assert [call_once(gateway, secret) for gateway in site.gateways] == [401, 401]
     finally:

@@ -30,7 +30,7 @@ def cutting(tmp_path: Path) -> Iterator[Installation]:
         made.close()
 
 
-@pytest.mark.parametrize(("replicas", "rate", "seconds"), [(1, 10_000, 5), (8, 100, 5)])
+@pytest.mark.parametrize(("replicas", "rate", "seconds"), [(1, 5_000, 4), (4, 100, 4)])
 def test_numbered_lines_at_speed(cutting: Installation, tmp_path: Path, replicas: int, rate: int, seconds: int) -> None:
     serai, total = cutting, rate * seconds
     manifest = f"replicas: {replicas}\nenv: {{RATE: '{rate}', TOTAL: '{total}'}}\n"
