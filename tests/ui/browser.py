@@ -115,7 +115,9 @@ def picture(page: Page, name: str, *, whole: bool = True) -> None:
     if is_picturing():
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         if whole:
-            page.evaluate("dispatchEvent(new Event('beforeprint'))")  # what is only drawn where it is seen
+            # Another theme is told with the next frame; what is only drawn where it is seen is drawn for printing.
+            page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            page.evaluate("dispatchEvent(new Event('beforeprint'))")
         image = Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB")
         few = image.quantize(256, dither=Image.Dither.NONE)
         few.save(SCREENSHOTS / f"{name}.png", optimize=True)
