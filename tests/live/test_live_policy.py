@@ -175,7 +175,7 @@ def test_serai_itself_works_with_the_policy(
     serai = serai_on(stage.agent, NAMESPACE, plugin={"token": stage.token, "drivers": ["raw_exec"]})
     manifest = 'name: m\nsecrets: {KEY: "{{ ask }}"}\nresources: {memory: 64MiB}\ndrain_timeout: 1s\n'
     monkeypatch.setenv("KEY", "of-the-model")
-    serai.deploy(make_model(tmp_path / "m", manifest, MODEL_WITH_KEY))
+    serai.deploy_by_cli(make_model(tmp_path / "m", manifest, MODEL_WITH_KEY))  # which asks the environment for KEY
     assert serai.get("/m/") == "of-the-model"
     with serai.client() as client:
         client.change_deployment("m", {"count": 2})
