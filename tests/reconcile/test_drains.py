@@ -76,6 +76,23 @@ def test_a_gateway_that_reads_no_more_is_forgotten(tmp_path: Path) -> None:
     world.close()
 
 
+def test_a_read_that_was_held_for_long_counts_from_its_answer(tmp_path: Path) -> None:
+    """Killed in the moment of the answer, a gateway has as long to come back as one that was killed as it asked."""
+    world = World(tmp_path)
+    world.deploy(drain_timeout="60s")
+    world.tick(3)
+    world.follow("g1")
+    world.tick(30)
+    world.drains.note_answered("g1")
+    world.drains.note_answered("of nobody that follows")
+    world.lifecycle.stop("m", None, "ann")
+    world.tick(33)
+    assert world.live() == {1: 1}
+    world.tick(5)
+    assert not world.live()
+    world.close()
+
+
 def test_a_gateway_that_cannot_be_remembered_now_is_at_its_next_read(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

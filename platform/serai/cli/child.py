@@ -10,9 +10,9 @@ import sys
 import time
 from dataclasses import dataclass
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 # A child that lived this long had started well: its next end is a new trouble, not more of the old one.
-SETTLED_S = 60.0
+SETTLED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,4 +68,7 @@ class Core:
         """
         if gateway:
             self.attendance.note(gateway, index if self.routes.has_given(index) else 0, busy)
-        return self.routes.wait(index, timeout_s)
+        try:
+            return self.routes.wait(index, timeout_s)
+        finally:
+            self.drains.note_answered(gateway)

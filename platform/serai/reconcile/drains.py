@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-# A gateway reads at least every 30 s; one that has been silent for longer does not carry our requests any more.
+# A read is answered after 30 s at the latest, and the next one follows. Who has not read for longer does not carry our
+# requests any more; a gateway whose own process has died, and is started again, needs less.
 SILENT_AFTER_S = 35.0
 
 
@@ -73,6 +74,12 @@ class Drains:
         """A gateway reads the routes: it applied the table `applied` and carries requests to `busy` replicas."""
         with self._lock:
             self._followers[gateway] = Follower(applied, frozenset(busy), self._monotonic())
+
+    def note_answered(self, gateway: str) -> None:
+        """A gateway's read, which may have been held for long, is answered: it was there until now."""
+        with self._lock:
+            if follower := self._followers.get(gateway):
+                self._followers[gateway] = replace(follower, seen_s=self._monotonic())
 
     def forget_silent(self) -> set[str]:
         """Forget the gateways that do not read any more, and return them."""
