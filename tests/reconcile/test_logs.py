@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -159,6 +160,35 @@ def test_turns_come_sooner_where_lines_come() -> None:
         now += pauses[-1]
     assert pauses[0] == pauses[-1] == FIRST_PAUSE_S and pauses[-2] == LONGEST_PAUSE_S
     assert pauses[:-1] == sorted(pauses[:-1])
+
+
+def count_looks(turns: Turns, begin_s: float, end_s: float, writes: Collection[LogKey] = ()) -> Counter[LogKey]:
+    """Let turns be taken at once, and tell whose they were in a span of seconds."""
+    now, looks = begin_s, Counter[LogKey]()
+    while now < end_s:
+        if key := turns.take(now):
+            looks[key] += 1
+            turns.note_read(key, int(key in writes), now)
+        else:
+            now += turns.wait_s(now)
+    return looks
+
+
+def test_a_crowd_that_says_nothing_is_looked_at_seldom() -> None:
+    """A server that has just started finds 3,000 replicas, of which two write."""
+    crowd = [LogKey("m-v1", f"{number:04}") for number in range(3000)]
+    writing = crowd[2], crowd[2002]
+    turns = Turns()
+    turns.update(crowd, [], 0)
+    begins = count_looks(turns, 0, 150, writing)
+    assert begins.keys() == set(crowd), "everybody had a turn"
+    assert sum(begins.values()) - sum(begins[key] for key in writing) < 2 * 3000
+    count_looks(turns, 150, 600, writing)
+    later = count_looks(turns, 600, 750, writing)
+    assert sum(later.values()) - sum(later[key] for key in writing) < 1.1 * 3000
+    assert later[writing[0]] >= 299
+    paused = count_looks(turns, 750, 800)
+    assert paused[writing[0]] > 10, "who wrote a moment ago is not left alone for long"
 
 
 def test_one_that_fails_does_not_hold_up_the_others() -> None:

@@ -11,8 +11,12 @@ from serai.plugin.log_store import LogKey
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
 FAILURE_PAUSE_S = 30.0
-# So many replicas may be looked at in a second where none of them writes.
-_QUIET_RATE = 50
+# So many replicas may be looked at in a second where none of them writes: on Nomad a look takes three calls.
+_QUIET_RATE = 20
+# So many that are new are looked at at once: a server that has just started finds all of a cluster new.
+_AT_ONCE = 100
+# Who wrote a moment ago may do so again.
+_LIVELY_S = 300.0
 # The last bytes of a process may be written after its end was told.
 _LAST_LOOKS = 2
 
@@ -23,6 +27,7 @@ class _Turn:
     was_live: bool = True
     pause_s: float = FIRST_PAUSE_S
     quiet_looks: int = 0
+    wrote_at: float = float("-inf")
 
 
 class Turns:
@@ -37,9 +42,9 @@ class Turns:
         """Take over which replicas there are. One that is no longer there has ended."""
         alive, known = frozenset(live), frozenset(live) | frozenset(ended)
         self._finished &= known - alive
-        for key in known - self._turns.keys() - self._finished:
+        for number, key in enumerate(sorted(known - self._turns.keys() - self._finished)):
             self._turns[key] = _Turn(key in alive)
-            heapq.heappush(self._due, (now, key))
+            heapq.heappush(self._due, (now + max(0, number - _AT_ONCE) / _QUIET_RATE, key))
         for key, turn in self._turns.items():
             turn.is_live = key in alive
 
@@ -63,10 +68,17 @@ class Turns:
         if turn.quiet_looks >= _LAST_LOOKS:
             self._finish(key)
             return True
-        longest_s = max(LONGEST_PAUSE_S, len(self._turns) / _QUIET_RATE)
-        turn.pause_s = FIRST_PAUSE_S if count else min(1.5 * turn.pause_s, longest_s)
+        turn.wrote_at = now if count else turn.wrote_at
+        turn.pause_s = FIRST_PAUSE_S if count else self._quiet_pause_s(turn, now)
         heapq.heappush(self._due, (now + turn.pause_s, key))
         return False
+
+    def _quiet_pause_s(self, turn: _Turn, now: float) -> float:
+        """Return how long to leave a replica that had nothing to say: longer each time, and long at once in a crowd."""
+        crowd_s = len(self._turns) / _QUIET_RATE
+        if crowd_s <= LONGEST_PAUSE_S or now - turn.wrote_at < _LIVELY_S:
+            return min(1.5 * turn.pause_s, LONGEST_PAUSE_S)
+        return min(max(1.5 * turn.pause_s, crowd_s / 2), crowd_s)
 
     def note_failure(self, key: LogKey, now: float) -> None:
         """Try again, less and less often."""
