@@ -23,7 +23,7 @@ from serai.domain.deployment import Access
 from serai.domain.routes import Route
 from serai.gateway.haproxy.folder import RunFolder
 from serai.gateway.haproxy.haproxy_engine import HaproxyEngine
-from serai.gateway.haproxy.master import HaproxyFailure, Master
+from serai.gateway.haproxy.master import HaproxyFailure, Master, claim_port
 from serai.gateway.haproxy.program import find_program
 from serai.gateway.haproxy.reader import Records
 from serai.gateway.haproxy.render import Plan
@@ -308,6 +308,23 @@ async def test_a_taken_port_is_said(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="in use"):
             await engine.start()
         assert (await bench.call("/-/healthz")).status == 200
+
+
+@in_loop
+async def test_a_free_port_that_somebody_takes_at_the_last_moment_is_left_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        theirs = somebody.getsockname()[1]
+        claims = iter([theirs, theirs])
+        monkeypatch.setattr(
+            "serai.gateway.haproxy.supervision.claim_port", lambda host, port: next(claims, 0) or claim_port(host, port)
+        )
+        async with started(tmp_path) as bench:
+            assert bench.engine.address[1] != theirs
+            model = await bench.serve()
+            await bench.route(at(model, "r1"))
+            assert (await bench.call("/m/")).status == 200
 
 
 @in_loop

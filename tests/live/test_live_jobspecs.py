@@ -147,8 +147,10 @@ def test_by_raw_exec_with_postgresql(fresh_agent: AgentFactory, folders: dict[st
     try:
         with running_postgres() as postgres:
             installed = JobInstallation(tmp_path, agent, "raw_exec", postgres.make_url())
-            check(installed)
-            agent.close()
+            try:
+                check(installed)
+            finally:
+                agent.close()
     except Unavailable as error:
         pytest.skip(str(error))
     finally:

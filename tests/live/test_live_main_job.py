@@ -124,6 +124,6 @@ def test_requests_in_flight_outlive_their_version(serai: NomadInstallation, tmp_
         load.stop()
         (folder / "new").write_text("2")
         serai.deploy(folder)
-        assert serai.get("/echo/").startswith("2 ")
+        eventually(lambda: serai.get("/echo/").startswith("2 "))
     assert load.failures == []
     assert load.answers == {"1": 2}

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 _TEND_S, _LOOK_S, _AUDIT_S = 0.1, 1.0, 15.0
 _ACCOUNT_S = 5.0
+_PORTS_TRIED = 3
 # What HAProxy may not have taken is looked at again so soon.
 _SUSPECT_S = 1.0
 
@@ -214,9 +215,15 @@ class HaproxyEngine(Engine):
         if await self._supervision.adopt(*place, tls):
             await self._take_over()
             return
-        self._supervision.claim(*place, derive_count(len(self._table.routes)), tls)
-        self._wanted.take(dict(self._table.routes))
-        await self._supervision.launch()
+        for tries_left in reversed(range(_PORTS_TRIED)):
+            self._supervision.claim(*place, derive_count(len(self._table.routes)), tls)
+            self._wanted.take(dict(self._table.routes))
+            try:
+                await self._supervision.launch()
+                return
+            except HaproxyFailure:  # a port that was free may be somebody else's before HAProxy has it
+                if self._port or not tries_left:
+                    raise
 
     async def _take_over(self) -> None:
         found = await self._runtime.read_state()
