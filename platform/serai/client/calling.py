@@ -11,7 +11,7 @@ import httpx
 
 from serai.domain.errors import ServerUnavailable
 
-from .transport import CONNECT_TIMEOUT_S, is_loopback, make_trust
+from .transport import CONNECT_TIMEOUT_S, open_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,7 @@ def call_model(request: ModelRequest) -> Iterator[ModelAnswer]:
     begun_s = time.monotonic()
     try:
         with (
-            httpx.Client(
-                timeout=timeout, verify=make_trust(request.url), trust_env=not is_loopback(request.url)
-            ) as client,
+            open_client(request.url, timeout=timeout) as client,
             client.stream(
                 request.method,
                 request.url,

@@ -8,7 +8,7 @@ import httpx
 
 from serai.domain.errors import ServerUnavailable
 
-from .transport import check_url, is_loopback, make_trust
+from .transport import check_url, open_client
 
 TIMEOUT_S = 5.0
 
@@ -26,7 +26,7 @@ def probe(url: str) -> Probe:
     """Return what a GET answers; ServerUnavailable where nothing does, Invalid for what is no address."""
     check_url(url)
     try:
-        with httpx.Client(timeout=TIMEOUT_S, verify=make_trust(url), trust_env=not is_loopback(url)) as client:
+        with open_client(url, timeout=TIMEOUT_S) as client:
             response = client.get(url)
     except httpx.RequestError as error:
         raise ServerUnavailable(str(error) or type(error).__name__) from error

@@ -54,12 +54,11 @@ class Transport:
     def __init__(self, url: str, token: str = "", patience_s: float = 1.0) -> None:
         self.url = check_url(url)
         self.patience_s = patience_s
-        self._http = httpx.Client(
+        self._http = open_client(
+            self.url,
             base_url=self.url,
             headers={"User-Agent": f"serai/{serai.__version__}"}
             | ({"Authorization": f"Bearer {token}"} if token else {}),
-            verify=make_trust(self.url),
-            trust_env=not is_loopback(self.url),  # a proxy of the environment cannot reach this machine's own ports
         )
 
     def send(self, call: Call, patience_s: float | None = None) -> httpx.Response:
@@ -136,6 +135,12 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def open_client(url: str, **more: Any) -> httpx.Client:
+    """Return a client for `url`; `more` are httpx's own arguments."""
+    # A proxy of the environment cannot reach this machine's own ports.
+    return httpx.Client(verify=make_trust(url), trust_env=not is_loopback(url), **more)
 
 
 def make_trust(url: str) -> ssl.SSLContext | bool:
