@@ -23,7 +23,7 @@ FIGURES = (
     BucketRow.bytes_in,
     BucketRow.bytes_out,
 )
-"""What a query selects for `add_row`."""
+"""What a query selects for `Figures.add_stored`."""
 _COLUMNS = ("series", "step", "at", *(column.column_name for column in FIGURES))
 _T = TypeVar("_T")
 
@@ -57,11 +57,6 @@ def in_batches(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
     return (items[first : first + size] for first in range(0, len(items), size))
 
 
-def add_row(figures: Figures, columns: Sequence[Any]) -> None:
-    """Add the columns FIGURES of a stored bucket."""
-    figures.add_stored(*columns)
-
-
 def _columns_of(figures: Figures) -> tuple[int, float, float, float, bytes, int, int]:
     digest = encode_digest(figures.packed)
     return (
@@ -77,7 +72,7 @@ def _load_buckets(db: Database, keys: Iterable[BucketKey]) -> Iterator[tuple[Buc
         for batch in in_batches(numbers, _BATCH):
             for series, *columns in _select(db, step_s, start, batch):
                 figures = Figures()
-                add_row(figures, columns)
+                figures.add_stored(*columns)
                 yield (series, step_s, start), figures
 
 

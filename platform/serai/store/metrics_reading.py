@@ -9,7 +9,7 @@ from typing import Any
 import peewee
 
 from .database import Database
-from .metrics_buckets import FIGURES, add_row
+from .metrics_buckets import FIGURES
 from .metrics_figures import Figures
 from .metrics_levels import Level, Read, floor_to
 from .metrics_rows import EVERY_REPLICA, EVERY_STATUS, BucketRow, SeriesRow
@@ -45,7 +45,7 @@ def load_cells(db: Database, reads: Iterable[Read], chosen: Chosen, interval_s: 
     cells: Cells = {}
     for read in reads:
         for at, clock, *columns in _select(db, read, chosen):
-            add_row(cells.setdefault((floor_to(at, interval_s), clock), Figures()), columns)
+            cells.setdefault((floor_to(at, interval_s), clock), Figures()).add_stored(*columns)
     return cells
 
 

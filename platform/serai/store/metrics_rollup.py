@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from .database import Database
-from .metrics_buckets import FIGURES, BucketKey, add_row, put_buckets
+from .metrics_buckets import FIGURES, BucketKey, put_buckets
 from .metrics_deletion import PAUSE_S, find_oldest
 from .metrics_figures import Figures
 from .metrics_levels import MINUTE_S, STEPS_S, Level, floor_to
@@ -113,5 +113,5 @@ def _sum_up(db: Database, series: Sequence[int], finer: int, level: Level) -> di
     )
     sums: dict[BucketKey, Figures] = defaultdict(Figures)
     for number, at, *columns in query.tuples().execute(db.peewee):
-        add_row(sums[number, coarser, floor_to(at, coarser)], columns)
+        sums[number, coarser, floor_to(at, coarser)].add_stored(*columns)
     return sums
