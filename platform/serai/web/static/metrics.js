@@ -52,7 +52,7 @@ function draw() {
     // Not only when it is seen: a legend has lines of its own, and would push away what is being read.
     drawLegend(chart, (curve) => isShown(chart, curve), (index, isOn) => show(chart, index, isOn));
   }
-  drawStale((canvas) => near.has(canvas));
+  drawStale();
 }
 
 function show(chart, index, isOn) {
@@ -66,10 +66,10 @@ function noteSight(entries) {
     if (isIntersecting) near.add(target);
     else near.delete(target);
   }
-  drawStale((canvas) => near.has(canvas));
+  drawStale();
 }
 
-function drawStale(isWanted) {
+function drawStale(isWanted = (canvas) => near.has(canvas)) {
   for (const [canvas, chart] of stale) {
     if (!isWanted(canvas)) continue;
     stale.delete(canvas);
