@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -92,7 +93,7 @@ class Pool:
 def fill(db: Database, pool: Pool, now: int, minute_days: int) -> None:
     """Write what a server has after 30 days. The levels say what is there."""
     shares = make_keys()
-    wholes = {each: 0.0 for key in shares for each in spread(key)[1:]}
+    wholes: defaultdict[SeriesKey, float] = defaultdict(float)
     for key, share in shares.items():
         for each in spread(key)[1:]:
             wholes[each] += share
