@@ -1,18 +1,23 @@
-"""Which processes there are, read from /proc at once: tests that wait for one look many times a second."""
+"""Processes of this machine, found by what they were started with."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+
+import psutil
 
 
-def find_pids(file: str, part: str) -> Iterator[int]:
-    """Yield the processes whose /proc/<pid>/<file> (cmdline, environ) holds `part`."""
-    wanted = part.encode()
-    for name in os.listdir("/proc"):  # noqa: PTH208 - hundreds, and often
-        if name.isdigit():
-            with suppress(OSError):
-                if wanted in Path("/proc", name, file).read_bytes():
-                    yield int(name)
+def find_processes(is_one: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+    """Return the processes of which `is_one` is true; those that end meanwhile, or may not be looked at, are not."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if is_one(process):
+                found.append(process)
+    return found
+
+
+def find_replica(replica: str) -> list[psutil.Process]:
+    """Return the processes of a replica, found by their environment."""
+    return find_processes(lambda process: process.environ().get("SERAI_REPLICA") == replica)

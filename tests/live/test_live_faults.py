@@ -13,11 +13,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.live import leftovers
@@ -27,6 +26,7 @@ from tests.live.cluster import Cluster
 from tests.live.leftovers import make_folder
 from tests.live.serai_server import NomadInstallation
 from tests.live.watcher import Watcher
+from tests.processes import find_replica
 from tests.system.installation import make_model
 from tests.system.load import Load
 from tests.system.users import Users
@@ -421,7 +421,7 @@ class Faults:
         """One of two that are ready, so that the other can answer."""
         found = self._bench.replicas()
         if len(found) == 2:
-            process_of(found[0]["id"]).kill()
+            find_replica(found[0]["id"])[0].kill()
             eventually(lambda: len(self._bench.replicas()) == 2, 60, 0.1)
 
     def drain_a_node(self) -> None:
@@ -447,15 +447,6 @@ def _await_ready(agent: Agent) -> None:
     except AssertionError:
         print(f"{agent.name} did not find back by itself and is restarted; its log ends:\n{agent.tail(6000)}")
         agent.restart(signal.SIGKILL)
-
-
-def process_of(replica: str) -> psutil.Process:
-    """Return a model's process, found by its environment."""
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("SERAI_REPLICA") == replica:
-                return process
-    raise AssertionError(f"no process of the replica {replica}")
 
 
 def _seed() -> int:

@@ -56,6 +56,7 @@ def start(folder: Path, nomad: Path, docker: str = "", **config: object) -> Agen
 def gpus(nomad: Path) -> Iterator[Agent]:
     """An agent with two A100, a T4, and nothing shared."""
     with make_folder("gpu") as folder, start(folder, nomad, models=["A100-40GB:2", "T4:1"]) as agent:
+        eventually(lambda: devices(agent))  # the plugin is another process, which may be slower than its agent
         yield agent
 
 

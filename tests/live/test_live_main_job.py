@@ -6,13 +6,12 @@ import json
 import os
 import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.live.serai_server import NomadInstallation
+from tests.processes import find_replica
 from tests.system.installation import make_model
 from tests.system.load import Load
 from tests.waiting import eventually
@@ -36,15 +35,6 @@ def wait_for(serai: NomadInstallation, name: str, state: str, ready: int | None 
 def replicas(serai: NomadInstallation, name: str) -> set[str]:
     versions = json.loads(serai.run("versions", name, "--json").stdout)
     return {replica["id"] for version in versions for replica in version["replicas"] if replica["ready"]}
-
-
-def process_of(replica: str) -> psutil.Process:
-    """Return the model's process, found by its environment."""
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("SERAI_REPLICA") == replica:
-                return process
-    raise AssertionError(f"no process of the replica {replica}")
 
 
 def test_from_a_folder_to_an_address_and_back_to_nothing(serai: NomadInstallation, tmp_path: Path) -> None:
@@ -101,7 +91,7 @@ def test_a_new_version_under_load_fails_no_request(serai: NomadInstallation, tmp
 
 def test_a_killed_replica_costs_only_what_was_in_flight(serai: NomadInstallation, tmp_path: Path) -> None:
     serai.deploy(make_model(tmp_path / "echo", "replicas: 2\n"))
-    victim = process_of(sorted(replicas(serai, "echo"))[0])
+    victim = find_replica(sorted(replicas(serai, "echo"))[0])[0]
     load = Load(serai.gateway, "/echo/", threads=4, pause_s=0.015)
     with load.running():
         eventually(lambda: load.count > 150, 60)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.live.agent import Agent
 from tests.live.witness import NEXT, Witness, open_witness
+from tests.processes import find_replica
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nomad-agent")]
@@ -133,26 +133,11 @@ def test_a_check_that_fails_after_it_passed(bench: Witness) -> None:
 def test_a_model_that_is_killed(bench: Witness) -> None:
     job = bench.submit("killed", **run("import time; print('serving', flush=True); time.sleep(3600)"))
     bench.await_running(job)
-    process_of(bench.rows(job)[0]["ID"]).kill()
+    replica = bench.rows(job)[0]["ID"]
+    eventually(lambda: find_replica(replica), 5)[0].kill()
     bench.know_event(job, "Terminated")
     bench.hear(job, "killed", "killed by SIGKILL, probably because it used more than its ", NEXT)
     bench.end(job)
-
-
-def process_of(replica: str) -> psutil.Process:
-    """Return the model's process, found by its environment."""
-
-    def find() -> list[psutil.Process]:
-        return [process for process in psutil.process_iter() if environment_of(process).get("SERAI_REPLICA") == replica]
-
-    return eventually(find, 5)[0]
-
-
-def environment_of(process: psutil.Process) -> dict[str, str]:
-    try:
-        return process.environ()
-    except psutil.Error:
-        return {}
 
 
 EAT = "import time\nhold = []\nwhile True: hold.append(bytearray(1 << 20)); time.sleep(0.001)"

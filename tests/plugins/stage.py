@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from serai.domain.spec import Spec
 from serai_local.gpus import GpuInventory
 from serai_local.scheduler import LocalScheduler
 from serai_local.settings import LocalSettings
-from tests.processes import find_pids
+from tests.processes import find_processes
 from tests.waiting import eventually
 
 FAST = LocalSettings(backoff_s=0.05, max_backoff_s=0.2, memory_check_s=0.1)
@@ -155,12 +155,12 @@ class Stage:
 
     def processes(self, replica: str = "") -> list[psutil.Process]:
         """Return what runs of our replicas, by the mark in the environment; shims are not among it."""
-        return list(_marked(str(self.folder / "local"), replica))
+        folder = str(self.folder / "local")
+        return find_processes(lambda process: _is_marked(process, folder, replica))
 
     def shims(self) -> list[psutil.Process]:
         folder = str(self.folder / "local")
-        found = [make_process(pid) for pid in find_pids("cmdline", folder)]
-        return [process for process in found if process and _is_shim_of(process, folder)]
+        return find_processes(lambda process: _is_shim_of(process, folder))
 
     def clear(self) -> None:
         """Stop everything, check that nothing is left of it, not even a zombie, and close."""
@@ -182,24 +182,12 @@ class Stage:
         return [replica.id for one in seen for replica in one.replicas if replica.phase is not Phase.ENDED]
 
 
-def _marked(folder: str, replica: str) -> Iterator[psutil.Process]:
-    for pid in find_pids("environ", f"SERAI_REPLICA_DIR={folder}"):
-        with suppress(psutil.Error):
-            process = psutil.Process(pid)
-            env = process.environ()
-            is_ours = env.get("SERAI_REPLICA_DIR", "").startswith(folder) and process.pid != os.getpid()
-            if is_ours and env.get("SERAI_REPLICA", "").startswith(replica):
-                yield process
-
-
-def make_process(pid: int) -> psutil.Process | None:
-    with suppress(psutil.Error):
-        return psutil.Process(pid)
-    return None
+def _is_marked(process: psutil.Process, folder: str, replica: str) -> bool:
+    env = process.environ()
+    is_ours = env.get("SERAI_REPLICA_DIR", "").startswith(folder) and process.pid != os.getpid()
+    return is_ours and env.get("SERAI_REPLICA", "").startswith(replica)
 
 
 def _is_shim_of(process: psutil.Process, folder: str) -> bool:
-    with suppress(psutil.Error):
-        line = process.cmdline()
-        return len(line) == 5 and line[3].endswith("shim") and line[4].startswith(folder)
-    return False
+    line = process.cmdline()
+    return len(line) == 5 and line[3].endswith("shim") and line[4].startswith(folder)
