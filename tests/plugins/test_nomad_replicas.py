@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -305,8 +306,25 @@ def test_a_replica_carries_the_digest_of_the_version_it_was_started_for() -> Non
 # since when a server hands out bundles -> crashes in a row; tries at 2, 6 and 10 s could not fetch theirs
 @pytest.mark.parametrize(("served_since", "crashes"), [(None, 3), (1, 3), (7, 1), (11, 0)])
 def test_that_there_was_no_server_to_fetch_the_files_from_is_no_crash(served_since: int | None, crashes: int) -> None:
-    refused = "could not fetch http://127.0.0.1:1/: connection refused"
-    tries = [event("Failed Artifact Download", at, download_error=refused) for at in (2, 6, 10)]
-    row = stub(client="failed", server=task("dead", *tries, failed=True, restarts=2))
     since = None if served_since is None else after(served_since)
-    assert only(facts([row], served_since=since)).crashes == crashes
+    assert count_download_crashes("could not fetch http://127.0.0.1:1/: connection refused", since) == crashes
+
+
+@pytest.mark.parametrize(
+    ("error", "crashes"),
+    [
+        ("getter: Checksums did not match for /alloc/b. Expected: a. Got: b", 3),
+        ("bad response code: 404", 3),
+        ("bad response code: 502", 0),  # of what stands before a server that is not there
+        ("dial tcp 127.0.0.1:1: i/o timeout", 0),
+    ],
+)
+def test_what_only_a_server_says_is_a_crash_whenever_it_is_said(error: str, crashes: int) -> None:
+    assert count_download_crashes(error, after(11)) == crashes
+
+
+def count_download_crashes(error: str, served_since: datetime | None) -> int:
+    """Return the crashes in a row of a replica that could not fetch its files at 2, 6 and 10 s."""
+    tries = [event("Failed Artifact Download", at, download_error=error) for at in (2, 6, 10)]
+    row = stub(client="failed", server=task("dead", *tries, failed=True, restarts=2))
+    return only(facts([row], served_since=served_since)).crashes

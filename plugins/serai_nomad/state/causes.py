@@ -18,6 +18,8 @@ from .exits import explain_exit
 from .task_states import Event, Task, Tasks
 from .wording import plain, redact
 
+# What only a server says, by its answer or by what it sent.
+_SERVED = re.compile(r"checksums did not match|response code: 4\d\d", re.IGNORECASE)
 _UNRESERVED = re.compile(r"failed to reserve device (.+?): (.+)", re.DOTALL)
 
 
@@ -70,7 +72,7 @@ def _explain(event: Event, life: dict[str, Event], around: Surroundings) -> Caus
         case "Driver Failure":
             return explain_driver_error(text_of(event.details, "driver_error") or event.message, around.node)
         case "Failed Artifact Download":
-            return _explain_download(text_of(event.details, "download_error") or event.message, around.node)
+            return _explain_download(_download_error(event), around.node)
         case "Failed Validation":
             why = redact(clean_text(event.message)).rstrip(".")
             return Cause("scheduler-error", f"Nomad refuses the task: {why}", fatal=True)
@@ -119,6 +121,10 @@ def _explain_download(message: str, node: str) -> Cause:
     return Cause("artifact-failed", f"{node} could not fetch the version's files: {plain(message)}")
 
 
+def _download_error(event: Event) -> str:
+    return text_of(event.details, "download_error") or event.message
+
+
 def _explain_setup(message: str, node: str) -> Cause:
     """Nomad offers the devices of a plugin that has died, and finds out when it is to hand one out."""
     if match := _UNRESERVED.search(message):
@@ -137,6 +143,12 @@ def asked_restarts(tasks: Tasks, since: datetime) -> int:
     """Return how many of the visible restarts since an instant somebody asked for: they are no crashes."""
     signals = [event for task in tasks.all for event in task.events if event.type == "Restart Signaled"]
     return sum(event.at > since and _explain_signal(event) is None for event in signals)
+
+
+def unserved_tries(tasks: Tasks, served_since: datetime) -> int:
+    """Return how many tries ended because there was no server yet to fetch the bundle from: they are no crashes."""
+    downloads = [event for task in tasks.all for event in task.events if event.type == "Failed Artifact Download"]
+    return sum(event.at < served_since and not _SERVED.search(_download_error(event)) for event in downloads)
 
 
 def restarting_of(task: Task) -> Event | None:

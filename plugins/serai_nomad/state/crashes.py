@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .cause import Cause
-from .causes import asked_restarts
+from .causes import asked_restarts, unserved_tries
 from .rows import Row
-from .task_states import LONG_AGO, Tasks
+from .task_states import LONG_AGO
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Chains:
         restarts = row.restarts - row.memory.restarts_when_ready - asked_restarts(row.tasks, since)
         if row.tasks.install is not None and not row.was_ready:
             restarts += row.tasks.install.restarts
-        return max(0, max(0, restarts) + (row.client == "failed") - _unserved(row.tasks, self.served_since))
+        return max(0, max(0, restarts) + (row.client == "failed") - unserved_tries(row.tasks, self.served_since))
 
 
 def make_chains(rows: Iterable[Row], served_since: datetime | None = None) -> Chains:
@@ -60,9 +60,3 @@ def make_chains(rows: Iterable[Row], served_since: datetime | None = None) -> Ch
     rows = list(rows)
     before = {row.next: row for row in rows if row.next}
     return Chains({row.id: row for row in rows}, before, served_since or LONG_AGO)
-
-
-def _unserved(tasks: Tasks, served_since: datetime) -> int:
-    """Return how many tries ended because there was no server to fetch the bundle from: none of the model's doing."""
-    events = [event for task in tasks.all for event in task.events if event.type == "Failed Artifact Download"]
-    return sum(event.at < served_since for event in events)
