@@ -21,7 +21,7 @@ name: {name}
 replicas: 1
 health: {{http: /healthz, interval: 1s}}
 start_timeout: 1m
-resources: {{cpu: 200MHz, memory: 2GiB, gpu: {{count: 1, model: "{model}", memory: ">=4GiB"}}}}
+resources: {{cpu: 200MHz, memory: 2GiB, gpu: {{count: 1, model: "^{model}$", memory: ">=4GiB"}}}}
 """
 # Takes 1 GiB by CUDA's driver and writes it again and again; tells which GPUs the driver shows to this process.
 CUDA_MODEL = f"""
@@ -83,9 +83,9 @@ def find_real_gpu() -> RealGpu:
     return RealGpu(str(nvml.nvmlDeviceGetUUID(handle)), str(nvml.nvmlDeviceGetName(handle)), memory)
 
 
-def write_cuda_model(folder: Path, gpu: RealGpu) -> Path:
-    """Write the folder of a deployment called as the folder, which asks for this model of GPU."""
-    return make_model(folder, MANIFEST.format(name=folder.name, model=gpu.model.split()[-1]), CUDA_MODEL)
+def write_cuda_model(folder: Path, gpu: RealGpu, model: str = "") -> Path:
+    """Write the folder of a deployment called as the folder, which asks for this model of GPU, or for `model`."""
+    return make_model(folder, MANIFEST.format(name=folder.name, model=model or gpu.model), CUDA_MODEL)
 
 
 def check_work(serai: Installation, gpu: RealGpu, name: str) -> None:

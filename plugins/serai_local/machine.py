@@ -122,8 +122,8 @@ def _describe_missing(gpu: Gpu, machine: Machine) -> str:
     if not machine.gpus:
         return f"It needs {_describe_gpu(gpu)}; this machine has no GPU that NVIDIA's driver reports."
     models = ", ".join(sorted({device.model for device in machine.gpus}))
-    fitting = len(matching_gpus(gpu, machine))
-    return f"It needs {_describe_gpu(gpu)}; of this machine's {len(machine.gpus)} GPUs ({models}) {fitting} are such."
+    fitting = len(matching_gpus(gpu, machine)) or "none"
+    return f"It needs {_describe_gpu(gpu)}; this machine has {len(machine.gpus)} ({models}), such ones: {fitting}."
 
 
 def _describe_gpu(gpu: Gpu) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ import pytest
 
 from serai_gpu.install import install
 from tests.live.agent import Agent, make_dev_agent
-from tests.live.conftest import SeraiFactory
 from tests.live.leftovers import make_folder
+from tests.live.serai_server import NomadInstallation
 from tests.real_gpu import RealGpu, check_taken_and_freed, check_work, find_real_gpu, write_cuda_model
 from tests.waiting import eventually
 
@@ -44,31 +46,32 @@ def devices(agent: Agent) -> list[dict[str, Any]]:
 def test_the_node_shows_it(gpu: RealGpu, node: Agent) -> None:
     group = next(group for group in devices(node) if group["Name"] == gpu.model)
     assert {instance["ID"]: instance["Healthy"] for instance in group["Instances"]}[gpu.id]
-    assert group["Attributes"]["memory"] == {"Int": gpu.memory_bytes // 2**20, "Unit": "MiB"}
+    memory = group["Attributes"]["memory"]
+    assert (memory["Int"], memory["Unit"]) == (gpu.memory_bytes // 2**20, "MiB")
     assert {"power", "cores_clock", "driver_version"} <= set(group["Attributes"])
 
 
-def test_a_model_works_on_it_and_the_next_one_waits(
-    gpu: RealGpu, node: Agent, serai_on: SeraiFactory, tmp_path: Path
-) -> None:
-    with node.api.namespace() as namespace:
-        serai = serai_on(node, namespace, plugin={"shutdown_delay": "0s"})
+def test_a_model_works_on_it_and_the_next_one_waits(gpu: RealGpu, node: Agent, tmp_path: Path) -> None:
+    with run_serai(node, tmp_path) as serai:
         serai.deploy(write_cuda_model(tmp_path / "first", gpu))
         check_work(serai, gpu, "first")
         check_taken_and_freed(serai, gpu, tmp_path / "second", "first")
-        serai.close()
 
 
-def test_two_models_share_it(gpu: RealGpu, nomad: Path, serai_on: SeraiFactory, tmp_path: Path) -> None:
+def test_two_models_share_it(gpu: RealGpu, nomad: Path, tmp_path: Path) -> None:
     with make_folder("real-gpu") as folder, start(folder, nomad, share=2) as agent:
         eventually(lambda: devices(agent), 30)
-        with agent.api.namespace() as namespace:
-            serai = serai_on(agent, namespace, plugin={"shutdown_delay": "0s"})
+        with run_serai(agent, tmp_path) as serai:
             for name in ("one", "two"):
-                model = write_cuda_model(tmp_path / name, gpu)
-                manifest = (model / "serai.yaml").read_text()
-                shared = f"{gpu.model} shared by 2"
-                (model / "serai.yaml").write_text(manifest.replace(gpu.model.split()[-1], shared))
-                serai.deploy(model)
-                assert f'"gpus": ["{gpu.id}"]' in serai.get(f"/{name}/")
-            serai.close()
+                serai.deploy(write_cuda_model(tmp_path / name, gpu, f"{gpu.model} shared by 2"))
+                assert json.loads(serai.get(f"/{name}/"))["gpus"] == [gpu.id]
+
+
+@contextmanager
+def run_serai(agent: Agent, folder: Path) -> Iterator[NomadInstallation]:
+    with (
+        agent.api.namespace() as namespace,
+        closing(NomadInstallation(folder / "serai", agent, namespace, {"shutdown_delay": "0s"})) as serai,
+    ):
+        serai.start()
+        yield serai

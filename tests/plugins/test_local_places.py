@@ -68,7 +68,7 @@ def test_plan(candidates: list[Candidate], count: int, leaving: tuple[str, ...],
         (Resources(cpu=Cpu(mhz=9000)), "too-large", "cores"),
         (Resources(memory_bytes=9 * GIB), "too-large", "9 GiB of memory; this machine has 8 GiB"),
         (Resources(gpu=Gpu(1, "a100|h100")), None, ""),
-        (Resources(gpu=Gpu(3, "A100|H100")), "gpu-missing", "2 are such"),
+        (Resources(gpu=Gpu(3, "A100|H100")), "gpu-missing", "such ones: 2."),
         (Resources(gpu=Gpu(1, "", 81 * GIB)), "gpu-missing", "at least 81 GiB"),
     ],
 )

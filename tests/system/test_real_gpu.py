@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from serai.client.answers import ReasonAnswer, VersionAnswer
 from serai_local.gpus import find_gpus
 from tests.real_gpu import RealGpu, check_taken_and_freed, check_work, find_real_gpu, write_cuda_model
+from tests.system.deploying import put_folder
 from tests.system.installation import Installation
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.xdist_group("real-gpu"), pytest.mark.slow]
 
@@ -36,8 +39,14 @@ def test_a_model_works_on_it_and_the_next_one_waits(gpu: RealGpu, serai: Install
 
 def test_one_that_no_gpu_fits_is_told_what_there_is(gpu: RealGpu, serai: Installation, tmp_path: Path) -> None:
     folder = write_cuda_model(tmp_path / "huge", gpu)
-    text = (folder / "serai.yaml").read_text().replace(">=4GiB", ">=4000GiB")
-    (folder / "serai.yaml").write_text(text)
-    done = serai.run("deploy", str(folder), timeout_s=90)
-    assert done.returncode != 0
-    assert gpu.model in done.stdout + done.stderr
+    manifest = folder / "serai.yaml"
+    manifest.write_text(manifest.read_text().replace(">=4GiB", ">=4000GiB"))
+    with serai.client() as client:
+        put_folder(client, folder)
+        reason = eventually(lambda: missing(client.get_version("huge", 1)), 30)
+    assert gpu.model in reason["text"] and "such ones: none" in reason["text"]
+
+
+def missing(version: VersionAnswer) -> ReasonAnswer | None:
+    reason = version["reason"]
+    return reason if reason and reason["code"] == "gpu-missing" else None
