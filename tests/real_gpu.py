@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,9 @@ def find_real_gpu() -> RealGpu:
     return RealGpu(str(nvml.nvmlDeviceGetUUID(handle)), str(nvml.nvmlDeviceGetName(handle)), memory)
 
 
-def write_cuda_model(folder: Path, gpu: RealGpu, model: str = "") -> Path:
+def write_cuda_model(folder: Path, gpu: RealGpu, model: str = "", python: str = sys.executable) -> Path:
     """Write the folder of a deployment called as the folder, which asks for this model of GPU, or for `model`."""
-    return make_model(folder, MANIFEST.format(name=folder.name, model=model or gpu.model), CUDA_MODEL)
+    return make_model(folder, MANIFEST.format(name=folder.name, model=model or gpu.model), CUDA_MODEL, python)
 
 
 def check_work(serai: Installation, gpu: RealGpu, name: str) -> None:

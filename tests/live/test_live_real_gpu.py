@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from serai_gpu.install import install
 from tests.live.agent import Agent, make_dev_agent
+from tests.live.chroot import EXEC_PYTHON
 from tests.live.leftovers import make_folder
 from tests.live.serai_server import NomadInstallation
 from tests.real_gpu import RealGpu, check_taken_and_freed, check_work, find_real_gpu, write_cuda_model
@@ -25,10 +28,11 @@ def gpu(nomad: Path) -> RealGpu:
     return find_real_gpu()
 
 
-def start(folder: Path, nomad: Path, **config: object) -> Agent:
-    options = {"mode": "nvml", "period": "1s"} | config
-    plugins = {"serai-gpu": options}
-    return make_dev_agent(folder, nomad, exec=False, plugin_dir=install(folder / "plugins").parent, plugins=plugins)
+def start(folder: Path, nomad: Path, agent: Mapping[str, Any] = MappingProxyType({}), **config: object) -> Agent:
+    """Start an agent with the machine's GPUs: `agent` are its options, `config` those of the device plugin."""
+    plugins = {"serai-gpu": {"mode": "nvml", "period": "1s"} | config}
+    options = {"exec": False, "plugin_dir": install(folder / "plugins").parent, "plugins": plugins} | dict(agent)
+    return make_dev_agent(folder, nomad, **options)
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +71,30 @@ def test_two_models_share_it(gpu: RealGpu, nomad: Path, tmp_path: Path) -> None:
                 assert json.loads(serai.get(f"/{name}/"))["gpus"] == [gpu.id]
 
 
+def test_a_task_of_exec_works_on_it(gpu: RealGpu, nomad: Path, tmp_path: Path) -> None:
+    libraries = {str(folder): str(folder) for folder in find_driver_folders()}
+    with make_folder("real-gpu") as folder, start(folder, nomad, agent={"exec": True, "chroot": libraries}) as agent:
+        if "exec" not in agent.drivers:
+            pytest.skip("exec: the driver does not work here")
+        eventually(lambda: devices(agent), 30)
+        with run_serai(agent, tmp_path, bundle_driver="exec", python=EXEC_PYTHON) as serai:
+            serai.deploy(write_cuda_model(tmp_path / "walled", gpu, python=EXEC_PYTHON))
+            check_work(serai, gpu, "walled")
+
+
+def find_driver_folders() -> set[Path]:
+    """Return where the loader finds CUDA's driver, and where its files really are."""
+    ctypes.CDLL("libcuda.so.1")
+    mapped = {Path(line.split()[-1]) for line in Path("/proc/self/maps").read_text().splitlines() if "/" in line}
+    return {path.parent for path in mapped if path.name.startswith(("libcuda", "libnvidia"))}
+
+
 @contextmanager
-def run_serai(agent: Agent, folder: Path) -> Iterator[NomadInstallation]:
+def run_serai(agent: Agent, folder: Path, **plugin: object) -> Iterator[NomadInstallation]:
+    options = {"shutdown_delay": "0s"} | plugin
     with (
         agent.api.namespace() as namespace,
-        closing(NomadInstallation(folder / "serai", agent, namespace, {"shutdown_delay": "0s"})) as serai,
+        closing(NomadInstallation(folder / "serai", agent, namespace, options)) as serai,
     ):
         serai.start()
         yield serai
