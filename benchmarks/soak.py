@@ -1,6 +1,6 @@
 """A whole installation under steady load while its parts are killed (kill -9) at random, and come back.
 
-    python -m benchmarks.soak [minutes] [requests/s]    (30 and 2,000)
+    python -m benchmarks.soak [minutes] [requests/s] [minutes of peace]    (30, 2,000 and 15)
 
 `serai up` with its gateway, two gateways beside it (HAProxy engine), models that number their log lines, a server that
 collects these lines over a connection that breaks, and a version that is replaced by another now and then.
@@ -16,123 +16,47 @@ What has to hold in the end:
   are killed, what HAProxy had not told yet is lost, as with a machine.)
 * Of the lines of all models, none is lost and none doubled.
 
-That memory is flat is for the reader to see: the table tells the growth within the lives of processes.
+Then nothing is killed any more and the load goes on, as what lives for minutes only does not show whether its memory is
+flat. That is for the reader to see: the table tells the growth within the lives of processes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
 from benchmarks.report import report
+from benchmarks.soak_chaos import ROUGH, Chaos, Faults
 from benchmarks.soak_lines import LineFigures, check_lines
 from benchmarks.soak_load import Caller, send
 from benchmarks.soak_memory import Sample, sum_up, take_samples
 from benchmarks.soak_world import World
 from serai.client.client import Client, LogQuery
-from serai.domain.errors import SeraiError
 
 SAMPLE_S = 10.0
-# Seconds between two faults of a kind, on average.
-AGENT_S, HAPROXY_S, SERVER_S, HANDOVER_S = 20.0, 60.0, 240.0, 150.0
-# HAProxy is killed once its agent has been there for so long, and has read what waited for it.
-APART_S = 3.0
-_ROUGH = 2  # the gateway whose HAProxy is killed
 _SETTLE_S = 45.0
 
 
-@dataclass
-class Faults:
-    """What was done to an installation, by kind, and when."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long parts are killed, how many requests a second are sent, and for how long after the last kill."""
 
-    began_s: float = 0.0
-    done: Counter[str] = field(default_factory=Counter)
-
-    def note(self, kind: str, what: str = "") -> None:
-        self.done[kind] += 1
-        print(f"{time.monotonic() - self.began_s:7.1f} s  {kind} {what}".rstrip(), flush=True)
+    minutes: float = 30.0
+    per_second: float = 2000.0
+    peace_minutes: float = 15.0
 
 
-class Chaos:
-    """Kills at random until it is cancelled."""
-
-    def __init__(self, world: World, client: Client, rough: Caller, faults: Faults, minutes: float) -> None:
-        self._world, self._client, self._rough, self._faults = world, client, rough, faults
-        self._pace = min(1.0, minutes / 4)  # a short soak sees each kind, too
-        self._dice = random.Random()
-        self._version = 2
-        self._rough_lock = asyncio.Lock()
-
-    async def run(self) -> None:
-        await asyncio.gather(
-            self._every(AGENT_S, self._kill_agent),
-            self._every(HAPROXY_S, self._kill_haproxy),
-            self._every(SERVER_S, self._kill_server),
-            self._every(HANDOVER_S, self._hand_over),
-        )
-
-    async def _every(self, mean_s: float, act: Callable[[], object]) -> None:
-        while True:
-            pause_s = self._dice.expovariate(1 / (mean_s * self._pace))
-            await asyncio.sleep(min(max(1.0, pause_s), 3 * mean_s * self._pace))
-            result = act()
-            if asyncio.iscoroutine(result):
-                await result
-
-    async def _kill_agent(self) -> None:
-        number = self._dice.randrange(len(self._world.ports))
-        async with self._rough_lock if number == _ROUGH else asyncio.Lock():
-            if await asyncio.to_thread(self._world.kill_agent, number):
-                self._faults.note("gateway agents killed", str(number + 1))
-
-    async def _kill_haproxy(self) -> None:
-        async with self._rough_lock:
-            await self._await_agent()
-            victim = await asyncio.to_thread(self._world.find_haproxy, _ROUGH)
-            if victim is None:
-                return
-            self._rough.note_kill()  # in the same breath: what is answered from now on is in doubt
-            with suppress(psutil.NoSuchProcess):
-                victim.kill()
-            self._faults.note("HAProxy processes killed")
-            await self._await_agent()
-
-    async def _await_agent(self) -> None:
-        """Wait until the agent of `rough` has answered for some time."""
-        since = time.monotonic()
-        while time.monotonic() < since + APART_S:
-            if not await asyncio.to_thread(self._world.has_agent, _ROUGH):
-                since = time.monotonic()
-            await asyncio.sleep(0.2)
-
-    async def _kill_server(self) -> None:
-        if await asyncio.to_thread(self._world.kill_server):
-            self._faults.note("servers killed")
-
-    async def _hand_over(self) -> None:
-        self._version = 3 - self._version
-        try:
-            await asyncio.to_thread(self._client.start_version, "steady", self._version)
-            self._faults.note("versions replaced", f"by {self._version}")
-        except SeraiError as error:
-            self._faults.note(f"handovers refused: {error.code}")
-
-
-async def soak(world: World, minutes: float, per_second: float, faults: Faults) -> tuple[list[Caller], list[Sample]]:
+async def soak(world: World, plan: Plan, faults: Faults) -> tuple[list[Caller], list[Sample]]:
     """Return what the callers saw and samples of all processes' memory."""
-    steady = [Caller("127.0.0.1", port, "/steady/work") for port in world.ports[:_ROUGH]]
-    rough = Caller("127.0.0.1", world.ports[_ROUGH], "/rough/work")
+    steady = [Caller("127.0.0.1", port, "/steady/work") for port in world.ports[:ROUGH]]
+    rough = Caller("127.0.0.1", world.ports[ROUGH], "/rough/work")
     callers = [*steady, rough]
     samples: list[Sample] = []
 
@@ -142,10 +66,10 @@ async def soak(world: World, minutes: float, per_second: float, faults: Faults) 
             await asyncio.sleep(SAMPLE_S)
 
     with world.client() as client:
-        chaos = Chaos(world, client, rough, faults, minutes)
-        tasks = [asyncio.create_task(part) for part in (watch(), chaos.run())]
+        chaos = Chaos(world, client, rough, faults, plan.minutes)
+        tasks = [asyncio.create_task(part) for part in (watch(), chaos.run_for(plan.minutes * 60))]
         try:
-            await send(callers, per_second, minutes * 60)
+            await send(callers, plan.per_second, (plan.minutes + plan.peace_minutes) * 60)
         finally:
             for task in tasks:
                 task.cancel()
@@ -259,7 +183,7 @@ def check_statuses(client: Client, name: str, callers: Sequence[Caller], start: 
 
 def judge(world: World, callers: list[Caller], start: datetime, began_s: float) -> tuple[list[dict[str, object]], ...]:
     """Return the rows of requests and of lines."""
-    owners: Mapping[str, list[Caller]] = {"steady": callers[:_ROUGH], "rough": callers[_ROUGH:]}
+    owners: Mapping[str, list[Caller]] = {"steady": callers[:ROUGH], "rough": callers[ROUGH:]}
     requests, lines = [], []
     with world.client() as client:
         counted = {
@@ -277,7 +201,7 @@ def judge(world: World, callers: list[Caller], start: datetime, began_s: float) 
     return requests, lines
 
 
-def main(minutes: float, per_second: float) -> None:
+def main(plan: Plan) -> None:
     with tempfile.TemporaryDirectory(prefix="serai-soak-") as folder:
         world, faults, start = World(Path(folder)), Faults(), datetime.now(UTC)
         try:
@@ -285,12 +209,12 @@ def main(minutes: float, per_second: float) -> None:
                 world.deploy(name, 2)
             time.sleep(3.0)  # every gateway has the routes
             began_s = faults.began_s = time.monotonic()
-            callers, samples = asyncio.run(soak(world, minutes, per_second, faults))
+            callers, samples = asyncio.run(soak(world, plan, faults))
             requests, lines = judge(world, callers, start, began_s)
             faults.done["connections for logs cut"] = world.cuts
         finally:
             world.close()
-    print(f"{minutes:g} minutes at {per_second:g} requests/s")
+    print(f"{plan.minutes:g} minutes at {plan.per_second:g} requests/s, and {plan.peace_minutes:g} in peace")
     report("soak", requests)
     report("soak_lines", lines)
     report("soak_memory", sum_up(samples))
@@ -300,5 +224,4 @@ def main(minutes: float, per_second: float) -> None:
 
 
 if __name__ == "__main__":
-    given = [float(word) for word in sys.argv[1:]]
-    main(*given, *(30.0, 2000.0)[len(given) :])
+    main(Plan(*(float(word) for word in sys.argv[1:])))
