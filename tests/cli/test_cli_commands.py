@@ -208,6 +208,8 @@ def _compare_versions(serai: Serai, folder: Path) -> None:
     assert "no version 7" in serai("metrics", "counted", "--compare", "1", "7", code=1).stderr
     for wrong in (("counted", "--compare", "1", "1"), ("counted:1", "--compare", "1", "2"), (*words[1:], "--system")):
         assert serai("metrics", *wrong, code=2).stderr.startswith("Error: ")
+    assert "add --compare A B" in serai("metrics", "counted", "--align", "start", code=2).stderr
+    assert "--system does not show" in serai("metrics", "counted", "--system", "--status", "5xx", code=2).stderr
     serai("stop", "counted", "--detach")
 
 

@@ -39,8 +39,7 @@ MAX_ROWS = 24
 @click.option(
     "--align",
     type=click.Choice(["clock", "start"]),
-    default="clock",
-    help="Compare the same time of day, or the time since each version's first request.",
+    help="Compare the same time of day, or the time since each version's first request.  [default: clock]",
 )
 @connected
 def metrics(
@@ -61,8 +60,7 @@ def metrics(
     span = read_span(range_s, start, end, datetime.now().astimezone())
     start_at = span.start or format_ago(span.length_s)
     params = {"from": start_at, "to": span.end, "interval": interval or choose_interval(span.length_s)}
-    if compare and system:
-        raise Invalid("--compare and --system exclude each other: requests are compared", "compare")
+    _refuse_contradictions(compare is not None, system, chosen)
     if compare:
         show_comparison(session, _compare(session, target, params, compare, chosen))
         return
@@ -84,6 +82,15 @@ def choose_interval(range_s: float) -> str:
     return next((name for name, seconds in INTERVALS.items() if range_s / seconds <= MAX_ROWS), "1d")
 
 
+def _refuse_contradictions(compares: bool, system: bool, chosen: Mapping[str, str | None]) -> None:
+    if compares and system:
+        raise Invalid("--compare and --system exclude each other: requests are compared", "compare")
+    if chosen["align"] and not compares:
+        raise Invalid("--align says how versions are compared; add --compare A B", "align")
+    if chosen["status"] and system:
+        raise Invalid("--status is of requests, which --system does not show; leave one of them out", "status")
+
+
 def _compare(
     session: Session,
     target: Target,
@@ -93,7 +100,7 @@ def _compare(
 ) -> Mapping[str, Any]:
     if target.version or target.replica or chosen["status"]:
         raise Invalid("--compare takes whole versions; leave VERSION, REPLICA and --status out", "compare")
-    more = {"versions": f"{versions[0]},{versions[1]}", "clock": chosen["clock"], "align": chosen["align"]}
+    more = {"versions": f"{versions[0]},{versions[1]}", "clock": chosen["clock"], "align": chosen["align"] or "clock"}
     return session.client.compare_versions(target.name, {**params, **more})
 
 
