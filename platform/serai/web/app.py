@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 
 from flask import Flask, Response, json, request
@@ -49,12 +50,12 @@ def edge_of(app: Flask) -> Edge:
 
 
 def _mount_document(app: Flask) -> None:
-    text = json.dumps(make_document(RESOURCES)) + "\n"
+    write = functools.cache(lambda: json.dumps(make_document(RESOURCES)) + "\n")  # few ask for it
 
     @app.get("/openapi.json", endpoint="api.document", provide_automatic_options=False)
     def read_document() -> Response:
         """Return the OpenAPI document of this server. Needs no token."""
-        response = Response(text, mimetype="application/json")
+        response = Response(write(), mimetype="application/json")
         response.add_etag()
         response.make_conditional(request)
         return response

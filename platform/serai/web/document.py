@@ -22,6 +22,7 @@ from .api.bundles import OFFSET_HEADER
 from .endpoint import Endpoint, Media, Resource
 from .otlp import Encoding
 from .shapes.answers import ProblemAnswer
+from .shapes.kinds import BUILDING
 from .waits import INDEX_HEADER
 
 Json = dict[str, Any]
@@ -57,7 +58,11 @@ token (`Authorization: Bearer`). Errors are problem documents (RFC 9457) with a 
 
 def make_document(resources: Iterable[Resource]) -> Json:
     """Return the document of all endpoints."""
-    resources = list(resources)
+    with BUILDING:
+        return _make_document(list(resources))
+
+
+def _make_document(resources: list[Resource]) -> Json:
     endpoints = [endpoint for resource in resources for endpoint in resource.endpoints]
     found, definitions = models_json_schema(sorted(_models(endpoints), key=str), ref_template=_TEMPLATE)
     refs = cast(Refs, found)

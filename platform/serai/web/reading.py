@@ -14,6 +14,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from serai.domain.errors import Invalid
 
+from .shapes.kinds import built
+
 Model = TypeVar("Model", bound=BaseModel)
 # A compressed body may become so many times larger than what an uncompressed one may be.
 _INFLATION = 4
@@ -22,7 +24,7 @@ _INFLATION = 4
 def read_model(shape: type[Model], values: object) -> Model:
     """Return `values` as a shape. Raise Invalid about the first thing that is wrong."""
     try:
-        return shape.model_validate(values)
+        return built(shape).model_validate(values)
     except ValidationError as error:
         raise _make_invalid(shape, error) from error
 
@@ -38,7 +40,7 @@ def read_query(shape: type[Model], asked: Request) -> Model:
 def read_body(shape: type[Model], asked: Request, limit_bytes: int) -> Model:
     """Return the JSON body as a shape. Raise Invalid about the first thing that is wrong."""
     try:
-        return shape.model_validate_json(_read_bytes(asked, limit_bytes), strict=True)
+        return built(shape).model_validate_json(_read_bytes(asked, limit_bytes), strict=True)
     except ValidationError as error:
         raise _make_invalid(shape, error) from error
 

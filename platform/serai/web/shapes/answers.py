@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, RootModel
+from pydantic import Field
 
 from serai.domain.capacity import GpuState
 from serai.domain.deployment import Access, HandoverMode, Stage
@@ -12,7 +12,7 @@ from serai.domain.observation import NodeStatus, Phase, Stream, Verdict
 from serai.domain.status import State
 from serai.plugin.identity import Permission
 
-from .kinds import AnswerShape, Instant
+from .kinds import AnswerShape, Instant, RootAnswer
 from .traffic import CorsAnswer, LimitsAnswer
 
 
@@ -124,11 +124,11 @@ class DeploymentAnswer(AnswerShape):
     versions: list[VersionAnswer] = Field(description="Newest first.")
 
 
-class DeploymentsAnswer(RootModel[list[DeploymentAnswer]]):
+class DeploymentsAnswer(RootAnswer[list[DeploymentAnswer]]):
     """Deployments in the order of their names; the header Link names the next page where there is one."""
 
 
-class VersionsAnswer(RootModel[list[VersionAnswer]]):
+class VersionsAnswer(RootAnswer[list[VersionAnswer]]):
     """Versions, newest first."""
 
 
@@ -154,7 +154,7 @@ class EventAnswer(AnswerShape):
     actor: str = Field(description="Who did it; empty for Serai itself.")
 
 
-class EventsAnswer(RootModel[list[EventAnswer]]):
+class EventsAnswer(RootAnswer[list[EventAnswer]]):
     """Events, newest first."""
 
 
@@ -250,7 +250,7 @@ class PluginAnswer(AnswerShape):
     sinks: list[SinkAnswer] = Field(description="What the plugin takes of figures, logs and spans, if it does.")
 
 
-class PluginsAnswer(RootModel[list[PluginAnswer]]):
+class PluginsAnswer(RootAnswer[list[PluginAnswer]]):
     """Plugins in the order of precedence."""
 
 

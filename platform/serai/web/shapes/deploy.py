@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import RootModel
-
 from .answers import DeploymentAnswer, FitAnswer
+from .kinds import RootAnswer
 
 
-class DeployedAnswer(RootModel[DeploymentAnswer | FitAnswer]):
+class DeployedAnswer(RootAnswer[DeploymentAnswer | FitAnswer]):
     """The deployment, or with `dry_run=1` the fit."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, RootModel
+from pydantic import Field
 
-from .kinds import MAX_NUMBER, AnswerShape, Duration, Instant, Name, Shape
+from .kinds import MAX_NUMBER, AnswerShape, Duration, Instant, Name, RootAnswer, Shape
 from .tokens import Lifetime, Login, TokenName
 
 Names = Annotated[list[Name], Field(min_length=1, max_length=1000)]
@@ -71,5 +71,5 @@ class NewKeyAnswer(KeyAnswer):
     key: str
 
 
-class KeysAnswer(RootModel[list[KeyAnswer]]):
+class KeysAnswer(RootAnswer[list[KeyAnswer]]):
     """Keys, oldest first."""

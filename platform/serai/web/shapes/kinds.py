@@ -1,11 +1,16 @@
-"""Kinds of values that occur in many shapes: names, durations, sizes, instants, flags."""
+"""Kinds of values that occur in many shapes: names, durations, sizes, instants, flags; and what all shapes have.
+
+A shape is built when it is first needed, as most of them are needed by the OpenAPI document alone: to build all would
+be a fifth of a server's start.
+"""
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, WithJsonSchema
 
 from serai.domain.manifest import MAX_REPLICAS
 from serai.domain.names import MAX_NAME, NAME_PATTERN
@@ -18,16 +23,37 @@ DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 MAX_NUMBER = 9_999_999_999
 
 
+BUILDING = threading.RLock()
+"""Held by who builds shapes: not every version of pydantic lets threads take turns."""
+
+Model = TypeVar("Model", bound=BaseModel)
+Root = TypeVar("Root")
+
+
 class Shape(BaseModel):
     """What goes in or out. Unknown keys of what goes in are refused by name."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class AnswerShape(BaseModel):
     """What goes out. Clients must expect keys to be added."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class RootAnswer(RootModel[Root], Generic[Root]):
+    """What goes out and is no object: a list, or one of several."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+def built(shape: type[Model]) -> type[Model]:
+    """Return a shape that can check values, built if nobody has needed it yet."""
+    if not shape.__pydantic_complete__:
+        with BUILDING:
+            shape.model_rebuild()
+    return shape
 
 
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$", max_length=MAX_NAME)]

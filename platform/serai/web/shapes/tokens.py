@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, RootModel, StringConstraints
+from pydantic import Field, StringConstraints
 
 from serai.plugin.identity import Permission
 
-from .kinds import AnswerShape, Instant, Shape
+from .kinds import AnswerShape, Instant, RootAnswer, Shape
 
 TokenName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*[!-~][^\x00-\x1f\x7f]*$", max_length=200)]
 Login = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")]
@@ -42,5 +42,5 @@ class NewTokenAnswer(TokenAnswer):
     token: str
 
 
-class TokensAnswer(RootModel[list[TokenAnswer]]):
+class TokensAnswer(RootAnswer[list[TokenAnswer]]):
     """Tokens, oldest first."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, RootModel, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints, WithJsonSchema
 
 from serai.domain.accounts import LOGIN_PATTERN, TEAM_MARK, Role
 from serai.domain.names import MAX_NAME, NAME_PATTERN
 from serai.store.passwords import LONGEST, SHORTEST
 
-from .kinds import AnswerShape, Instant, Name, Shape, ShortText
+from .kinds import AnswerShape, Instant, Name, RootAnswer, Shape, ShortText
 
 AccountLogin = Annotated[str, StringConstraints(pattern=f"^{LOGIN_PATTERN}$")]
 
@@ -61,7 +61,7 @@ class TeamAnswer(AnswerShape):
     members: list[str] = Field(description="Logins, in order.")
 
 
-class TeamsAnswer(RootModel[list[TeamAnswer]]):
+class TeamsAnswer(RootAnswer[list[TeamAnswer]]):
     """Teams, by name."""
 
 
@@ -90,5 +90,5 @@ class UserAnswer(AnswerShape):
     last_sign_in_at: Instant | None
 
 
-class UsersAnswer(RootModel[list[UserAnswer]]):
+class UsersAnswer(RootAnswer[list[UserAnswer]]):
     """Accounts, by login."""
