@@ -22,6 +22,8 @@ help:
 up: $(VENV)/.installed
 	@$(BIN)/python -m serai up $(UP_ARGS)
 
+# Tests start hundreds of processes: where an environment forbids bytecode, each would compile all of Serai again.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.test-installed
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -rfEsR $(TEST_ARGS)
 
