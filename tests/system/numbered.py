@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-# Counts in each of its lives, on both outputs by turns; /die ends a life.
+# Counts in each of its lives, on both outputs by turns, 20 lines after each pause of PAUSE_S; /die ends a life.
 COUNTING = """
 import http.server, os, sys, threading, time
 class Model(http.server.BaseHTTPRequestHandler):
@@ -22,7 +22,7 @@ def count():
         for _ in range(20):
             os.write(1 + number % 2, f"count {life} {number}\\n".encode())
             number += 1
-        time.sleep(0.05)
+        time.sleep(float(os.environ.get("PAUSE_S", "0.05")))
 threading.Thread(target=count, daemon=True).start()
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Model).serve_forever()
 """
