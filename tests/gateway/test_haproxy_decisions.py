@@ -261,8 +261,8 @@ def test_wanted_is_the_sum_of_its_routes() -> None:
 
 
 LINE = (
-    b"1700000000000000 25000 24000 3 m p0 2.r2 200 -- 155 150 119 107 "
-    b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 00f067aa0ba902b7 k1 42"
+    b"1700000000000000 25000 24000 3 155 150 119 107 "
+    b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01/00f067aa0ba902b7 k1 m/p0/2.r2/200/--/42"
 )
 
 
@@ -282,11 +282,11 @@ def test_a_record_from_a_line() -> None:
     ("line", "is_kept"),
     [
         (LINE, True),
-        (LINE.replace(b" 2.r2 ", b" rescue "), False),
-        (LINE.replace(b" p0 2.r2 ", b" handed handed "), False),
-        (LINE.replace(b" p0 2.r2 200 --", b" handed handed 503 SC"), True),  # it was never reached
-        (LINE.replace(b" p0 2.r2 200 --", b" handed handed 502 SH"), True),  # older than who should have it
-        (LINE.replace(b"17000", b"19000").replace(b" p0 2.r2 200 --", b" handed handed 502 SH"), False),
+        (LINE.replace(b"/2.r2/", b"/rescue/"), False),
+        (LINE.replace(b"/p0/2.r2/", b"/handed/handed/"), False),
+        (LINE.replace(b"/p0/2.r2/200/--", b"/handed/handed/503/SC"), True),  # it was never reached
+        (LINE.replace(b"/p0/2.r2/200/--", b"/handed/handed/502/SH"), True),  # older than who should have it
+        (LINE.replace(b"17000", b"19000").replace(b"/p0/2.r2/200/--", b"/handed/handed/502/SH"), False),
     ],
 )
 def test_who_has_the_record(line: bytes, is_kept: bool) -> None:
@@ -294,7 +294,7 @@ def test_who_has_the_record(line: bytes, is_kept: bool) -> None:
     assert parsed is not None and (parsed.record is not None) is is_kept
 
 
-@pytest.mark.parametrize("line", [b"", b"nonsense", LINE.replace(b" m ", b" - "), LINE + b" and more"])
+@pytest.mark.parametrize("line", [b"", b"nonsense", LINE.replace(b" m/", b" -/"), LINE + b" and more"])
 def test_lines_of_nobody(line: bytes) -> None:
     assert parse_line(line) is None
 
@@ -318,8 +318,8 @@ def test_a_span_from_a_line() -> None:
         LINE,
         LINE + b" -",
         LINE + b" POST,https,2.0",
-        TOLD.replace(b" 2.r2 ", b" rescue "),
-        TOLD.replace(b" m ", b" - "),
+        TOLD.replace(b"/2.r2/", b"/rescue/"),
+        TOLD.replace(b" m/", b" -/"),
     ],
 )
 def test_lines_without_a_span(line: bytes) -> None:
@@ -344,7 +344,7 @@ def test_how_traces_are_sampled(share: float | None, flags: list[str]) -> None:
 
 
 def test_a_request_that_reached_no_replica() -> None:
-    line = parse_line(LINE.replace(b"2.r2 200 --", b"2.r2 503 SC").replace(b" 24000 3 ", b" - -1 "))
+    line = parse_line(LINE.replace(b"2.r2/200/--", b"2.r2/503/SC").replace(b" 24000 3 ", b" - -1 "))
     assert line is not None and line.record is not None
     assert (line.record.version, line.record.replica, line.record.status) == (0, "", 503)
     assert (line.record.first_byte_s, line.record.queue_s) == (None, 0.025)

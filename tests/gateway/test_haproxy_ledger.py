@@ -34,9 +34,9 @@ def before_the_write(path: Path, size_bytes: int) -> None:
 
 def make_pile(count: int, replica: str) -> Pile:
     record = RequestRecord(_AT, "m", 1, replica, 200, 0.025, 0.024, 0.0, 0, 0, "a", "b", "", "")
-    lines = [encode_record(record).rstrip(b"\n")] * count
+    text = encode_record(record) * count
     times_us = [25_000] * count
-    return Pile("m", 1, replica, 200, [int(_AT * 1e6)] * count, times_us, times_us, [0] * count, lines)
+    return Pile("m", 1, replica, 200, [int(_AT * 1e6)] * count, times_us, times_us, [0] * count, text)
 
 
 def write(journal: Journal, ledger: Ledger, pile: Pile, then: _Announce | None = None) -> Path:

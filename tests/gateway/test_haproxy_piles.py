@@ -26,21 +26,21 @@ times = some.integers(0, 90_000_000)
 firsts = some.one_of(some.just(b"-"), times.map(b"%d".__mod__))
 ways = some.sampled_from(
     [
-        b"m p0 1.r1 200 --",
-        b"m p0 1.r2 200 --",
-        b"m p0 1.r1 502 SH",
-        b"m p0 2.r1 200 CD",
-        b"n p1 1.r9 503 SC",
-        b"m handed handed 200 --",
-        b"m handed handed 503 SC",
-        b"m handed handed 502 SH",
-        b"- handed handed 200 --",
+        b"m/p0/1.r1/200/--",
+        b"m/p0/1.r2/200/--",
+        b"m/p0/1.r1/502/SH",
+        b"m/p0/2.r1/200/CD",
+        b"n/p1/1.r9/503/SC",
+        b"m/handed/handed/200/--",
+        b"m/handed/handed/503/SC",
+        b"m/handed/handed/502/SH",
+        b"-/handed/handed/200/--",
     ]
 )
 lines = some.lists(
     some.builds(
         lambda at, total, first, wait, way, sizes, key: (
-            b"%d %d %b %d %b %b %b - %b 42" % (_T0 + at, total, first, wait, way, sizes, _TRACE, key)
+            b"%d %d %b %d %b %b/- %b %b/42" % (_T0 + at, total, first, wait, sizes, _TRACE, key, way)
         ),
         some.integers(0, 30_000_000),
         times,
@@ -75,7 +75,7 @@ def by_piles(journal: Journal, found: Sequence[bytes], ledger: Ledger) -> None:
     async def take() -> None:
         records = Records(journal.append_all, ledger)
         records._since_us = _T0 + 15_000_000
-        records.take(found)
+        records.take(b"".join([line + b"\n" for line in found]))
 
     asyncio.run(take())
 
@@ -118,7 +118,10 @@ def test_the_same_figures_as_one_by_one(tmp_path_factory: pytest.TempPathFactory
 
 
 def test_what_cannot_be_read_spoils_no_other_line() -> None:
-    good = b"%d 25 24 0 m p0 1.r1 200 -- 100 - 300 200 %b - - 42" % (_T0, _TRACE)
-    heaps, unread = heap_up([good, b"", b"nonsense", good.replace(b" 25 ", b" x "), good.replace(b"200 --", b"20x --")])
-    assert [len(heap.lines) for heap in heaps] == [1]
-    assert len(unread) == 2
+    good = b"%d 25 24 0 100 - 300 200 %b/- - m/p0/1.r1/200/--/42" % (_T0, _TRACE)
+    bad = [good.replace(b" 25 ", b" x "), good.replace(b"/200/", b"/20x/"), good.replace(b"/200/", b"/")]
+    found = [good, b"", b"nonsense", *bad, good + b" POST,https,2.0,%2F", good + b" a b", b"a b"]
+    heaps, unread = heap_up(b"".join([line + b"\n" for line in found]))
+    assert [heap.text for heap in heaps if len(heap.columns) == 11] == [good + b"\n"]
+    assert [heap.text for heap in heaps if len(heap.columns) == 12] == [good + b" POST,https,2.0,%2F\n"]
+    assert sorted(unread) == sorted(bad)

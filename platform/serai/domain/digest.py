@@ -146,7 +146,9 @@ class Digest:
         self.count += len(times_us)
         self.sum_s += sum(times_us) / 1e6
         self.min_s, self.max_s = min(self.min_s, least / 1e6), max(self.max_s, greatest / 1e6)
-        if greatest:
+        if 0 < greatest < _COMMON_US:
+            self.buckets.update(map(_buckets_us().__getitem__, times_us))
+        elif greatest:
             common, starts = _buckets_us(), _starts_us()
             self.buckets.update([common[us] if us < _COMMON_US else bisect_right(starts, us) for us in times_us])
         else:

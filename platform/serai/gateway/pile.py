@@ -15,7 +15,8 @@ class Pile:
 
     Times are in whole microseconds, and `ended_us` since the epoch. `firsts_us` holds only those of which a byte came.
     `keys` are the ids of the keys that called, with the instant of each one's last request here (epoch seconds).
-    `lines` are what the journal keeps: each becomes a record by `decode_line`. Bytes are of all of them together.
+    `text` is what the journal keeps: lines, each of which becomes a record by `decode_line`. Bytes are of all of them
+    together.
     """
 
     deployment: str
@@ -26,10 +27,14 @@ class Pile:
     totals_us: Sequence[int]
     firsts_us: Sequence[int]
     queues_us: Sequence[int]
-    lines: Sequence[bytes]
+    text: bytes
     keys: Mapping[str, float] = field(default_factory=dict)
     bytes_in: int = 0
     bytes_out: int = 0
+
+    @property
+    def lines(self) -> list[bytes]:
+        return self.text.split(b"\n")[:-1]
 
     def __iter__(self) -> Iterator[RequestRecord]:
         """Yield them one by one, each as a record."""

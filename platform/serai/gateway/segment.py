@@ -70,7 +70,7 @@ class Segment:
         """Count requests as `add` does each, with one write for all of them, which is announced before."""
         if announce is not None and self._descriptor is not None:
             announce(self._path, self._size_bytes)
-        error = self._write(b"\n".join([*pile.lines, b""]))
+        error = self._write(pile.text)
         self._figures.count_pile(pile, self.id.start)
         return error
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
 from functools import partial
 from typing import cast
 
@@ -85,28 +84,29 @@ class Records:
         is_quiet = self._quiet_looks > _QUIET_LOOKS
         return bool(self.connections) and (is_quiet or self._latest_us > self._mark_us + _MARGIN_US)
 
-    def take(self, lines: Iterable[bytes]) -> None:
+    def take(self, text: bytes) -> None:
         """Take whole lines; one that cannot be read is said once, and left to the comparison of counts."""
         self._quiet_looks = 0
-        heaps, unread = heap_up(lines)
+        heaps, unread = heap_up(text)
         for line in unread:
             self._puzzle(line)
         for heap in heaps:
             try:
                 self._keep(heap)
             except (ValueError, IndexError):
-                self._puzzle(heap.lines[0])
+                self._puzzle(heap.text.partition(b"\n")[0])
                 continue
             self._enter(heap)
 
     def _keep(self, heap: Heap) -> None:
         """Keep what is on record nowhere else."""
-        if not heap.end.is_ours or heap.end.is_unreached:
+        end = heap.way.end
+        if not end.is_ours or end.is_unreached:
             self._keep_all(heap.make_pile(), self._announce(heap))
             if self._keep_span is not None:
                 for request in heap.find_spans():
                     self._keep_span(request)
-        elif heap.end.is_broken:
+        elif end.is_broken:
             # A gateway that is gone took them along.
             orphans = heap.older_than(self._since_us)
             if orphans is not None:
@@ -114,25 +114,26 @@ class Records:
 
     def _announce(self, heap: Heap) -> Announce | None:
         """Return how to say that the heap is written now, None where it is not in the ledger."""
-        slot = slot_number(heap.backend.decode())
-        if slot is None or heap.worker != self._ledger.worker:
+        slot = slot_number(heap.way.backend.decode())
+        if slot is None or heap.way.worker != self._ledger.worker:
             return None
-        return partial(self._ledger.announce, slot, heap.end.hundreds)
+        return partial(self._ledger.announce, slot, heap.way.end.hundreds)
 
     def _enter(self, heap: Heap) -> None:
         """Enter lines of the present worker in the ledger."""
-        slot = slot_number(heap.backend.decode())
-        if heap.worker != self._ledger.worker:
+        worker, hundreds, ended_us = heap.way.worker, heap.way.end.hundreds, heap.ended_us
+        slot = slot_number(heap.way.backend.decode())
+        if worker != self._ledger.worker:
             if slot is not None:
-                self.strangers[heap.worker, slot, heap.end.hundreds] += len(heap.lines)
+                self.strangers[worker, slot, hundreds] += len(ended_us)
             return
-        self._latest_us = heap.ended_us[-1]
+        self._latest_us = ended_us[-1]
         if slot is None:
             return
-        self._ledger.add(slot, heap.end.hundreds, len(heap.lines))
-        ended_us, mark_us = heap.ended_us, self._mark_us
+        self._ledger.add(slot, hundreds, len(ended_us))
+        mark_us = self._mark_us
         is_all = min(ended_us) > mark_us  # as it nearly always is
-        self.late[slot, heap.end.hundreds] += len(ended_us) if is_all else sum(at_us > mark_us for at_us in ended_us)
+        self.late[slot, hundreds] += len(ended_us) if is_all else sum(at_us > mark_us for at_us in ended_us)
 
     def _puzzle(self, line: bytes) -> None:
         if not self._is_puzzled and line.strip():
@@ -165,5 +166,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.pause_reading()
             self._loop.call_later(_GATHER_S, self._read_on)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        self._records.take(lines)
+        text = self._rest + data
+        end = text.rfind(b"\n") + 1
+        self._rest = text[end:]
+        self._records.take(text[:end])

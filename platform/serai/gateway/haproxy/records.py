@@ -24,9 +24,10 @@ from serai.gateway.sampling import make_finished
 
 from .names import HANDED, RESCUE, parse_server_name
 
-# The last one of 18 is there where traces are sampled.
-LENGTHS = frozenset({17, 18})
-SPAN = 17
+# Of a line's fields, by `render.py`; the last one is there where traces are sampled. Of a line that was cut short
+# the worker is what is missing, if it is taken for a whole one.
+WAY, SPAN = 10, 11
+LENGTHS = frozenset({11, 12})
 _SWITCHING = 101
 _UNREACHED = ("SC", "sC", "sQ")
 
@@ -48,13 +49,13 @@ def parse_line(line: bytes, since_us: int = 0) -> Line | None:
     it has served since `since_us` (epoch microseconds).
     """
     fields = line.split(b" ")
-    if len(fields) not in LENGTHS or fields[4] == b"-":
+    way = read_way(fields[WAY]) if len(fields) in LENGTHS else None
+    if way is None:
         return None
-    began_us = int(fields[0])
-    end = read_end(fields[5], fields[6], fields[7], fields[8])
+    began_us, end = int(fields[0]), way.end
     is_kept = not end.is_ours or end.is_unreached or (began_us < since_us and end.is_broken)
     ended_us = began_us + int(fields[1])
-    return Line(int(fields[16]), fields[5], ended_us, end.hundreds, _make_record(fields, end) if is_kept else None)
+    return Line(way.worker, way.backend, ended_us, end.hundreds, _make_record(fields, way) if is_kept else None)
 
 
 def parse_span(line: bytes) -> FinishedRequest | None:
@@ -80,9 +81,29 @@ class End:
     is_broken: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Whose a request was, which worker carried it, and where to."""
+
+    deployment: str
+    backend: bytes
+    worker: int
+    end: End
+
+
 @lru_cache(4096)
-def read_end(backend: bytes, server: bytes, status: bytes, letters: bytes) -> End:
-    """Return what these fields mean; few of them differ."""
+def read_way(field: bytes) -> Way | None:
+    """Return what `<deployment>/<backend>/<server>/<status>/<letters>/<worker>` means, of which few differ.
+
+    None for nobody's request. ValueError where it is none of ours.
+    """
+    deployment, backend, server, status, letters, worker = field.split(b"/")
+    if deployment == b"-":
+        return None
+    return Way(deployment.decode(), backend, int(worker), _read_end(backend, server, status, letters))
+
+
+def _read_end(backend: bytes, server: bytes, status: bytes, letters: bytes) -> End:
     ended = letters[:2].decode()
     is_ours = backend == HANDED.encode() or server == RESCUE.encode()
     is_unreached = ended in _UNREACHED
@@ -91,23 +112,24 @@ def read_end(backend: bytes, server: bytes, status: bytes, letters: bytes) -> En
     return End(version, replica, told, int(status) // 100, is_ours, is_unreached, ended[0] == "S")
 
 
-def _make_record(fields: list[bytes], end: End) -> RequestRecord:
-    total_us, first_us, traceparent = int(fields[1]), fields[2], fields[13].decode()
+def _make_record(fields: list[bytes], way: Way) -> RequestRecord:
+    end, total_us, first_us = way.end, int(fields[1]), fields[2]
+    traceparent, parent = fields[8].decode().split("/")
     return RequestRecord(
         (int(fields[0]) + total_us) / 1e6,
-        fields[4].decode(),
+        way.deployment,
         end.version,
         end.replica,
         end.status,
         total_us / 1e6,
         None if first_us == b"-" else int(first_us) / 1e6,
         derive_queue(int(fields[3]), total_us, first_us),
-        max(0, int(fields[9]) - _number(fields[10], fields[9])),
-        max(0, int(fields[11]) - _number(fields[12], fields[11])),
+        max(0, int(fields[4]) - _number(fields[5], fields[4])),
+        max(0, int(fields[6]) - _number(fields[7], fields[6])),
         traceparent[3:35],
         traceparent[36:52],
-        "" if fields[14] == b"-" else fields[14].decode(),
-        "" if fields[15] == b"-" else fields[15].decode(),
+        "" if parent == "-" else parent,
+        "" if fields[9] == b"-" else fields[9].decode(),
     )
 
 

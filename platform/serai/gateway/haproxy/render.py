@@ -125,10 +125,12 @@ def _base() -> list[str]:
     ]
 
 
+# What most requests have alike is one field: records are told apart by it.
 _RECORD = " ".join(
     (
-        "%[var(txn.t0)] %[date(0,us),sub(txn.t0)] %[var(txn.ttfb)] %Tw %[var(txn.dep)] %b %s %ST %ts",
-        "%U %[var(txn.hin)] %B %[var(txn.hout)] %[var(txn.tp)] %[var(txn.parent)] %[var(txn.kid)] %pid",
+        "%[var(txn.t0)] %[date(0,us),sub(txn.t0)] %[var(txn.ttfb)] %Tw",
+        "%U %[var(txn.hin)] %B %[var(txn.hout)] %[var(txn.tp)]/%[var(txn.parent)] %[var(txn.kid)]",
+        "%[var(txn.dep)]/%b/%s/%ST/%ts/%pid",
     )
 )
 
