@@ -20,6 +20,7 @@ from serai.web.app import make_app
 from serai.web.blocking import Limits
 from serai.web.serve import make_server
 
+from .allocator import share_arenas
 from .compose import compose, utc_now
 from .files import write_private
 
@@ -36,6 +37,7 @@ def run(configuration: Configuration, stopped: threading.Event | None = None) ->
     """Serve until SIGTERM, SIGINT or `stopped`. Raise SeraiError if the server cannot start."""
     stop = stopped or threading.Event()
     sys.setswitchinterval(_TURN_S)
+    share_arenas()
     listener = bind(configuration.host, configuration.port)
     host, port = listener.getsockname()[:2]
     server_url = configuration.server_url or make_url(host, port)
