@@ -27,6 +27,7 @@ from tests.live.leftovers import make_folder
 from tests.live.serai_server import NomadInstallation
 from tests.live.watcher import Watcher
 from tests.processes import find_replica
+from tests.system.deploying import put_folder
 from tests.system.installation import make_model
 from tests.system.load import Load
 from tests.system.users import Users
@@ -74,8 +75,8 @@ class Bench:
         folder = self._folder / name
         self._changes += 1
         (folder / "change").write_text(str(self._changes))
-        done = self.serai.run("deploy", str(folder), "--detach")
-        assert done.returncode == 0, done.stderr
+        with self.serai.client() as client:
+            put_folder(client, folder)
 
     def look(self, name: str = STEADY) -> dict[str, Any]:
         with self.serai.client() as client:
@@ -161,7 +162,7 @@ class Bench:
         took_s = time.monotonic() - begun
         print(f"{load.count} requests, {len(load.failures)} failed, {watcher.looks} looks, {took_s:.1f} s")
         assert watcher.wrong == []
-        assert watcher.looks > 20
+        assert watcher.looks > 5
 
     def rests(self, name: str = STEADY) -> bool:
         """Return whether all that is wanted is ready, and nothing else lives."""

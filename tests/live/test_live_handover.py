@@ -25,6 +25,7 @@ from tests.live.agent import make_dev_agent
 from tests.live.leftovers import make_folder
 from tests.live.serai_server import NomadInstallation
 from tests.live.watcher import Seen, Watcher
+from tests.system.deploying import put_folder
 from tests.system.installation import MODEL, make_model
 from tests.system.load import Load
 from tests.waiting import eventually
@@ -33,6 +34,7 @@ pytestmark = [pytest.mark.xdist_group("nomad-handover"), pytest.mark.slow]
 
 MODELS = ["L4:12", "A100-40GB:3", "A30:3", "T4:2", "V100-16GB:2", "P4:2", "K80:2"]
 MANIFEST = """
+name: {name}
 replicas: 2
 handover: {handover}
 resources: {{memory: 64MiB, gpu: {gpu}}}
@@ -71,7 +73,8 @@ class Trial:
 
     @property
     def name(self) -> str:
-        return self.folder.name
+        """The deployment's; a test that is run again gets another one, as pytest gives it another folder."""
+        return f"{self.folder.name}-{self.folder.parent.name[-1]}"
 
     @property
     def story(self) -> list[Seen]:
@@ -86,25 +89,30 @@ class Trial:
     def under_load(self, fails: bool = False) -> Iterator[None]:
         """Deploy the first version, then keep it under load; in the end there is no failed request."""
         self.deploy(MODEL)
-        eventually(lambda: self.versions() and len(self.ready(1)) == 2, 60, 0.1)
+        try:
+            yield from self._keep_under_load(fails)
+        finally:
+            with self.serai.client() as client:
+                client.stop_deployment(self.name)
+
+    def _keep_under_load(self, fails: bool) -> Iterator[None]:
+        eventually(lambda: self.versions() and len(self.ready(1)) == 2, 60, 0.2)
         eventually(self.answers, 10, 0.1)  # once the gateway knows, too
         self.load = Load(self.serai.gateway, f"/{self.name}/", threads=2, pause_s=0.03, method="POST")
-        self.watcher = Watcher(self.serai, [self.name], {(self.name, 2)} if fails else (), every_s=0.1)
+        self.watcher = Watcher(self.serai, [self.name], {(self.name, 2)} if fails else ())
         with self.watcher.watching(), self.load.running():
             self.see_answers("1")
             yield
-        print(f"{self.name}: {dict(self.load.answers)} answered, {len(self.load.failures)} failed")
+        told = f"{dict(self.load.answers)} answered, {len(self.load.failures)} failed, {self.watcher.looks} looks"
+        print(f"{self.name}: {told}")
         assert self.load.failures == []
         assert self.watcher.wrong == []
-        assert self.watcher.looks > 30
-        with self.serai.client() as client:
-            client.stop_deployment(self.name)
+        assert self.watcher.looks > 5
 
     def deploy(self, code: str, start_timeout: str = "60s") -> None:
-        manifest = MANIFEST.format(handover=self.handover, gpu=self.gpu, start_timeout=start_timeout)
-        make_model(self.folder, manifest, code)
-        done = self.serai.run("deploy", str(self.folder), "--detach")
-        assert done.returncode == 0, done.stderr
+        manifest = MANIFEST.format(name=self.name, handover=self.handover, gpu=self.gpu, start_timeout=start_timeout)
+        with self.serai.client() as client:
+            put_folder(client, make_model(self.folder, manifest, code))
 
     def answers(self) -> bool:
         try:
@@ -118,7 +126,7 @@ class Trial:
         eventually(lambda: self.load.answers[version] > begun + more, 40)
 
     def await_taken_over(self, count: int = 2) -> None:
-        eventually(lambda: self.status()["incumbent"] is None and self.version(2)["ready"] == count, 60, 0.1)
+        eventually(lambda: self.status()["incumbent"] is None and self.version(2)["ready"] == count, 60, 0.2)
 
     def status(self) -> dict[str, Any]:
         with self.serai.client() as client:
@@ -204,7 +212,7 @@ def go_back_to_the_old_version(trial: Trial, code: str, reason: str, mode: str) 
     with trial.under_load(fails=True):
         old = trial.ready(1)
         trial.deploy(code, start_timeout="8s" if code == NEVER_LISTENS else "60s")
-        eventually(lambda: trial.has_failed(2) and len(trial.ready(1)) == 2, 60, 0.1)
+        eventually(lambda: trial.has_failed(2) and len(trial.ready(1)) == 2, 60, 0.2)
         failed = trial.version(2)["reason"]
         assert failed["code"] == reason, failed["text"]
         assert trial.version(1)["state"] == "running"

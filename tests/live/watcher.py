@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from serai.client.client import Client
+from serai.client.client import Client, deployment_path
 from serai.domain.errors import SeraiError
 from tests.system.installation import Installation
 
 EVERY_S = 0.1
+# A look is held for so long while nothing changes: the server is not kept busy by who watches it.
+HELD_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Seen:
 
 
 class Watcher:
-    """Reads deployments about ten times a second; a server that is away is waited for.
+    """Reads each deployment whenever it changes, at most ten times a second; a server that is away is waited for.
 
     Noted as wrong: two versions running at once; a version that was there and is gone; an Error that is not one of
     `may_fail` (pairs of name and version), or any Error of the deployments in it where the version is None.
@@ -51,7 +53,7 @@ class Watcher:
         self._may_fail = frozenset(may_fail)
         self._every_s = every_s
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._threads = [threading.Thread(target=self._watch, args=(name,), daemon=True) for name in names]
         self._known: dict[str, set[int]] = {name: set() for name in names}
         self.story: dict[str, list[Seen]] = {name: [] for name in names}
         self.wrong: list[str] = []
@@ -60,20 +62,23 @@ class Watcher:
 
     @contextmanager
     def watching(self) -> Iterator[Watcher]:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         try:
             yield self
         finally:
             self._stop.set()
-            self._thread.join(30)
+            for thread in self._threads:
+                thread.join(30)
 
-    def _watch(self) -> None:
+    def _watch(self, name: str) -> None:
         while not self._stop.is_set():
             try:
                 with Client(self._serai.url, _token(self._serai), patience_s=0.1) as client:
+                    index = 0  # a new server counts anew
                     while not self._stop.wait(self._every_s):
-                        for name in self.story:
-                            self._look(name, client.get_deployment(name))
+                        answer, index = client.read(deployment_path(name), index, HELD_S)
+                        self._look(name, answer)
             except (SeraiError, OSError):  # the server is dead or about to be: the next look finds out
                 self.was_away += 1
                 self._stop.wait(self._every_s)
