@@ -21,7 +21,7 @@ from serai.gateway.haproxy.plan import plan
 from serai.gateway.haproxy.program import Finding, Program, is_recent, parse_version
 from serai.gateway.haproxy.records import derive_queue, derive_status, parse_line, parse_span
 from serai.gateway.haproxy.render import Plan, render
-from serai.gateway.haproxy.rules import identify
+from serai.gateway.haproxy.rules import identify, tell_spans
 from serai.gateway.haproxy.runtime import parse_map, parse_servers, parse_stat
 from serai.gateway.haproxy.slots import Slots, derive_count
 from serai.gateway.haproxy.state import Server, State, derive_state, is_native
@@ -262,7 +262,7 @@ def test_wanted_is_the_sum_of_its_routes() -> None:
 
 LINE = (
     b"1700000000000000 25000 24000 3 155 150 119 107 "
-    b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01/00f067aa0ba902b7 k1 m/p0/2.r2/200/--/42"
+    b"0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331/00f067aa0ba902b7 k1 m/p0/2.r2/200/--/42"
 )
 
 
@@ -333,14 +333,14 @@ def test_times_of_a_clock_that_was_set_back_are_none() -> None:
 
 @pytest.mark.parametrize(
     ("share", "flags"),
-    [(None, ["01"]), (0, ["00"]), (1, ["01"]), (0.01, ["01 10000", "00"]), (1e-9, ["00"])],
+    [(None, []), (0, ["00"]), (1, []), (0.01, ["00", "01 10000"]), (1e-9, ["00"])],
 )
 def test_how_traces_are_sampled(share: float | None, flags: list[str]) -> None:
-    rules = [rule for rule in identify(share) if "(txn.tp) 00-" in rule and "if !{" in rule]
-    for rule, expected in zip(rules, flags, strict=True):
+    rules = [rule for rule in identify(share) if "(txn.flags)" in rule]
+    for rule, expected in zip(rules, flags, strict=True):  # the last one that holds stands; without any it is 01
         flag, _, parts = expected.partition(" ")
-        assert f"-{flag} if !" in rule and (f"rand(1000000) lt {parts}" in rule if parts else "rand" not in rule)
-    assert any("txn.span" in rule for rule in identify(share)) is (share is not None)
+        assert f" str({flag})" in rule and (f"rand(1000000) lt {parts}" in rule if parts else "rand" not in rule)
+    assert any("txn.told" in rule for rule in tell_spans(share)) is (share is not None)
 
 
 def test_a_request_that_reached_no_replica() -> None:

@@ -20,7 +20,7 @@ from serai.gateway.journal import Journal
 from serai.gateway.segment import load_window, parse_window_id
 
 _T0 = 1_800_000_000_000_000
-_TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+_TRACE = b"0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
 
 times = some.integers(0, 90_000_000)
 firsts = some.one_of(some.just(b"-"), times.map(b"%d".__mod__))

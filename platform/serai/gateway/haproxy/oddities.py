@@ -8,6 +8,7 @@ from __future__ import annotations
 from .headers import DROPPED, SESSION, names_of, twice
 from .names import HANDED
 from .rows import KEY_HEADER, is_letter
+from .rules import measure_request
 
 IS_HANDED = "{ var(txn.be) -m found }"
 _ID = "[A-Za-z0-9._:/+=@-]{1,128}"
@@ -32,11 +33,17 @@ _KEYS = [twice(KEY_HEADER, f"({KEY_HEADER}|authorization)"), twice("authorizatio
 
 
 def hand_over_odd() -> list[str]:
-    """Turn requests to the asyncio engine that it is told at first sight; end here for those without odd headers."""
+    """Turn requests to the asyncio engine that it is told at first sight; end here for those without odd headers.
+
+    Only those that may have a body are measured.
+    """
     rare = "|".join((names_of((*DROPPED, *_ODDLY_NAMED)), *_SEVERAL, *_KEYS))
+    ordinary = f"!{{ req.hdr_names -m reg {rare} }}"
     return [
         f"http-request set-var(txn.be) str({HANDED}) if {{ req.ver -m str 1.0 }} or {_NOMINATING}",
-        f"http-request allow unless {{ req.hdr_names -m reg {rare} }}",
+        f"http-request allow if {{ internal.htx.has_eom }} !{{ req.body_len gt 0 }} {ordinary}",
+        *measure_request(),
+        f"http-request allow if {ordinary}",
     ]
 
 
@@ -59,10 +66,10 @@ def settle_headers() -> list[str]:
 
 
 def _join_trace() -> list[str]:
-    """Set `tp` and `parent` where the caller's trace is one: its trace and flags stay, the span is ours."""
-    parent = "req.fhdr(traceparent)"
-    joined = f"00-%[{parent},bytes(3,32)]-%[uuid(4),xxh64(3),hex,lower]-%[{parent},bytes(53,2)]"
+    """Where the caller's trace is one, take it, its flags and `parent`: the span stays ours."""
+    header, is_joined = "req.fhdr(traceparent)", "{ var(txn.parent) -m found }"
     return [
-        f"http-request set-var(txn.parent) {parent},bytes(36,16) if {{ {parent} -m reg {_PARENT} }}",
-        f"http-request set-var-fmt(txn.tp) {joined} if {{ var(txn.parent) -m found }}",
+        f"http-request set-var(txn.parent) {header},bytes(36,16) if {{ {header} -m reg {_PARENT} }}",
+        f"http-request set-var(txn.trace) {header},bytes(3,32) if {is_joined}",
+        f"http-request set-var(txn.flags) {header},bytes(53,2) if {is_joined}",
     ]

@@ -114,7 +114,7 @@ def _read_end(backend: bytes, server: bytes, status: bytes, letters: bytes) -> E
 
 def _make_record(fields: list[bytes], way: Way) -> RequestRecord:
     end, total_us, first_us = way.end, int(fields[1]), fields[2]
-    traceparent, parent = fields[8].decode().split("/")
+    own, parent = fields[8].decode().split("/")
     return RequestRecord(
         (int(fields[0]) + total_us) / 1e6,
         way.deployment,
@@ -126,8 +126,8 @@ def _make_record(fields: list[bytes], way: Way) -> RequestRecord:
         derive_queue(int(fields[3]), total_us, first_us),
         max(0, int(fields[4]) - _number(fields[5], fields[4])),
         max(0, int(fields[6]) - _number(fields[7], fields[6])),
-        traceparent[3:35],
-        traceparent[36:52],
+        own[:32],
+        own[33:],
         "" if parent == "-" else parent,
         "" if fields[9] == b"-" else fields[9].decode(),
     )

@@ -5,12 +5,14 @@ deployments or replicas come and go. What a slot does to a request stands in the
 
     callers --> frontend --> slot --> replicas
                     |          `----> rescue: the asyncio engine, when no replica takes a request that was written
-                    `---------------> handed: the asyncio engine, for what HAProxy does not do exactly as it should
+                    |---------------> handed: the asyncio engine, for what HAProxy does not do exactly as it should
+                    `---------------> nowhere: 404, for what is no deployment's
 
 Rules are what a request costs. `allow` ends those of a frontend or of a slot, so each says first what most requests
 need, then lets them go on, and deals with the rare after that:
 
-    frontend  which deployment, how long the head is, what is odd at first sight; then other headers that matter
+    frontend  which deployment and trace, what is odd at first sight; then how long a head with a body is; then other
+              headers that matter
     slot      what the model is told; then keys; then rates
 """
 
@@ -30,10 +32,22 @@ from .plan import server_line
 from .problem_text import make_errors
 from .rates import keep_rates, make_tables
 from .rows import BACKEND
-from .rules import DEPLOYMENT, PREFIX, answer, find_row, identify, measure_request, rewrite
+from .rules import (
+    DEPLOYMENT,
+    PREFIX,
+    answer,
+    find_row,
+    identify,
+    know_connection,
+    name_request,
+    refuse,
+    rewrite,
+    tell_spans,
+)
 from .state import CALLER_IDLE_S, CONNECT_S, Server
 
 FRONTEND = "callers"
+_NOWHERE = "nowhere"
 ADMIN_SOCKET, LOG_SOCKET = "admin.sock", "log.sock"
 CERTIFICATE = "tls.pem"
 HANDED_SOCKET, RESCUE_SOCKET = "handed.sock", "rescue.sock"
@@ -74,6 +88,7 @@ def _render(plan: Plan, digest: str, servers: Mapping[str, Server]) -> str:
         ("defaults base", _base()),
         (f"frontend {FRONTEND} from base", _frontend(plan)),
         (f"backend {HANDED} from base", _handed()),
+        (f"backend {_NOWHERE} from base", refuse()),
         *make_tables(plan.wrong_keys),
         ("defaults slot from base", _slot(plan)),
         *((f"backend {name} from slot", _backend(by_slot.get(name, []))) for name in map(slot_name, range(plan.slots))),
@@ -129,12 +144,13 @@ def _base() -> list[str]:
 _RECORD = " ".join(
     (
         "%[var(txn.t0)] %[date(0,us),sub(txn.t0)] %[var(txn.ttfb)] %Tw",
-        "%U %[var(txn.hin)] %B %[var(txn.hout)] %[var(txn.tp)]/%[var(txn.parent)] %[var(txn.kid)]",
+        "%U %[var(txn.hin)] %B %[var(txn.hout)]",
+        "%[var(txn.trace)]-%[var(txn.span)]/%[var(txn.parent)] %[var(txn.kid)]",
         "%[var(txn.dep)]/%b/%s/%ST/%ts/%pid",
     )
 )
 
-_SPAN = " %[var(txn.span)]"
+_SPAN = " %[var(txn.told)]"
 
 
 def _frontend(plan: Plan) -> list[str]:
@@ -142,12 +158,14 @@ def _frontend(plan: Plan) -> list[str]:
         *_binds(plan),
         "log ring@records format raw local0",
         f"log-format '{_RECORD}{'' if plan.trace_share is None else _SPAN}'",
+        *know_connection(),
         *find_row(plan.domain),
-        *measure_request(),
+        *identify(plan.trace_share),
         *hand_over_odd(),
         *settle_headers(),
         f"use_backend {HANDED} if {IS_HANDED}",
         f"use_backend {BACKEND}",
+        f"default_backend {_NOWHERE}",
     ]
 
 
@@ -175,8 +193,8 @@ def _handed() -> list[str]:
 def _slot(plan: Plan) -> list[str]:
     return [
         "balance leastconn",
-        "http-after-response set-header x-request-id %[var(txn.rid)]",
-        *identify(plan.trace_share),
+        *name_request("http-after-response set-header"),
+        *tell_spans(plan.trace_share),
         *rewrite(PREFIX if plan.domain else DEPLOYMENT, plan.tls is not None),
         *check_key(plan.wrong_keys),
         *keep_rates(),

@@ -13,33 +13,34 @@ from .plan import ROWS
 from .problem_text import make_return
 
 DEPLOYMENT, PREFIX = "var(txn.dep)", "var(txn.prefix)"
+_FLAGS = "var(txn.flags,01)"  # of the trace
 # What a span tells beside the record, of requests whose flags say that they are sampled. `url_enc` leaves no space.
 _TOLD = (
-    "http-request set-var-fmt(txn.span) %[method],%[ssl_fc,iif(https,http)],%[req.ver],"
-    f"%[path,bytes(0,{PATH_LIMIT}),url_enc] if {{ var(txn.tp),bytes(54,1) -m str 1 3 5 7 9 b d f }}"
+    "http-request set-var-fmt(txn.told) %[method],%[ssl_fc,iif(https,http)],%[req.ver],"
+    f"%[path,bytes(0,{PATH_LIMIT}),url_enc] if {{ {_FLAGS},bytes(1,1) -m str 1 3 5 7 9 b d f }}"
 )
 _COOKIES = 16  # of an answer that tries to set the session: as many of its others are kept
 
 
 def find_row(domain: str) -> list[str]:
-    """Set `row` and `dep`, by host where it names a deployment, else by the first segment of the path; refuse others.
+    """Set `row` and `dep`, by host where it names a deployment, else by the first segment of the path.
 
     Set `t0` to when all began, and `be` for the gateway's own paths.
     """
-    is_nowhere = "!{ var(txn.row) -m found } !{ var(txn.be) -m found }"
     return [
         "http-request set-var(txn.t0) date(0,us)",
         *(_by_host(domain) if domain else ()),
         *(_by_path_then() if domain else _by_path()),
         f"http-request set-var(txn.be) str({HANDED}) if !{{ var(txn.row) -m found }} {{ path_beg /-/ }}",
-        f"http-request set-log-level silent if {is_nowhere}",
-        make_return(
-            404,
-            "unknown-deployment",
-            "no deployment answers here; the path begins with /<deployment>/",
-            f"if {is_nowhere}",
-            {"X-Request-Id": "%[uuid()]"},
-        ),
+    ]
+
+
+def refuse() -> list[str]:
+    """Answer requests that are no deployment's: nobody keeps a record of them."""
+    detail = "no deployment answers here; the path begins with /<deployment>/"
+    return [
+        "http-request set-log-level silent",
+        make_return(404, "unknown-deployment", detail, "", {"X-Request-Id": "%[uuid()]"}).rstrip(),
     ]
 
 
@@ -96,39 +97,58 @@ def measure_answer() -> list[str]:
     ]
 
 
-def identify(share: float | None = None) -> list[str]:
-    """Set the trace, and the id under which both sides find the request, where the caller has not.
-
-    One random id gives all three numbers: hashes of it, as far apart as random ones. `share` of the traces that begin
-    here are sampled; with None nothing is kept of any and all are passed on as sampled.
-    """
-    trace, span = "%[var(txn.uuid),xxh64(1),hex,lower]%[var(txn.uuid),xxh64(2),hex,lower]", "xxh64(3),hex,lower"
-    begins, unnamed = "if !{ var(txn.tp) -m found }", "if !{ var(txn.rid) -m found }"
+def know_connection() -> list[str]:
+    """Set what all requests of a connection share: half of their traces' ids, and the address that they come from."""
     return [
-        f"http-request set-var(txn.uuid) uuid(4) {begins}",
-        *(
-            f"http-request set-var-fmt(txn.tp) 00-{trace}-%[var(txn.uuid),{span}]-{flags} {begins}{condition}"
-            for flags, condition in _choose_flags(share)
-        ),
-        f"http-request set-var(txn.rid) var(txn.tp),bytes(3,32) {unnamed}",
-        *([] if share is None else [_TOLD]),
+        "tcp-request connection set-var(sess.half) uuid(4),xxh64(1),hex,lower",
+        "tcp-request connection set-var-fmt(sess.src) %[src]",
     ]
 
 
-def _choose_flags(share: float | None) -> list[tuple[str, str]]:
-    """Return the flags of traces that begin here, each with its condition; the first one stands."""
+def identify(share: float | None = None) -> list[str]:
+    """Set `trace`, which begins here if no caller's is joined, its `flags`, and `span`.
+
+    The latter half of the trace is the span's id: a hash of the instant and a random number, so that no two of a
+    connection are the same. `share` of the traces that begin here are sampled; with None nothing is kept of any and
+    all are passed on as sampled.
+    """
+    return [
+        "http-request set-var(txn.span) rand,concat(-,txn.t0),xxh64(1),hex,lower",
+        "http-request set-var-fmt(txn.trace) %[var(sess.half)]%[var(txn.span)]",
+        *_choose_flags(share),
+    ]
+
+
+def _choose_flags(share: float | None) -> list[str]:
+    """Set the flags of a trace that begins here, where not all are sampled."""
     parts = 10**6 if share is None else round(share * 10**6)
-    drawn = [("01", f" {{ rand({10**6}) lt {parts} }}")] if 0 < parts < 10**6 else []
-    return [*drawn, ("01" if parts >= 10**6 else "00", "")]
+    if parts >= 10**6:
+        return []
+    drawn = [f"http-request set-var(txn.flags) str(01) if {{ rand({10**6}) lt {parts} }}"] if parts > 0 else []
+    return ["http-request set-var(txn.flags) str(00)", *drawn]
+
+
+def name_request(rule: str) -> list[str]:
+    """Write the id under which both sides find the request by `rule`: the caller's own, else that of the trace."""
+    is_named = "{ var(txn.rid) -m found }"
+    return [
+        f"{rule} x-request-id %[var(txn.rid)] if {is_named}",
+        f"{rule} x-request-id %[var(txn.trace)] if !{is_named}",
+    ]
+
+
+def tell_spans(share: float | None) -> list[str]:
+    """Set what spans tell, where any are kept; the path is that which the caller asked for."""
+    return [] if share is None else [_TOLD]
 
 
 def rewrite(prefix: str, has_tls: bool) -> list[str]:
     """Write what the model is told. `prefix` is the variable of what is taken off the path, if it is there."""
     if_prefixed = f" if {{ {PREFIX} -m found }}" if prefix == PREFIX else ""
     return [
-        "http-request add-header traceparent %[var(txn.tp)]",
-        "http-request add-header x-request-id %[var(txn.rid)]",
-        "http-request add-header x-forwarded-for %[src]",
+        f"http-request add-header traceparent 00-%[var(txn.trace)]-%[var(txn.span)]-%[{_FLAGS}]",
+        *name_request("http-request add-header"),
+        "http-request add-header x-forwarded-for %[var(sess.src)]",
         f"http-request add-header x-forwarded-proto {'%[ssl_fc,iif(https,http)]' if has_tls else 'http'}",
         "http-request add-header x-forwarded-host %[req.fhdr(host)]",
         f"http-request add-header x-forwarded-prefix /%[{prefix}]{if_prefixed}",
