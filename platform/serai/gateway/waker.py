@@ -27,6 +27,7 @@ class Waker:
         self._is_wanted = is_wanted
         self._random = random.Random()  # noqa: S311 - jitter, no secret
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._troubles: dict[str, str] = {}
 
     def want(self, deployment: str) -> None:
@@ -41,15 +42,21 @@ class Waker:
     def settle(self, deployments: list[str]) -> None:
         """End the calls that are not wanted any more, now that the routes of these deployments are others."""
         for deployment in deployments:
-            task = self._tasks.get(deployment)
-            if task is not None and not self._is_wanted(deployment):
-                task.cancel()
+            if deployment in self._tasks and not self._is_wanted(deployment):
+                self._end(deployment)
 
     async def close(self) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for deployment in list(self._tasks):
+            self._end(deployment)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def _end(self, deployment: str) -> None:
+        """Forget a call at once: one that is cancelled before its first step could not do so itself."""
+        task = self._tasks.pop(deployment)
+        self._troubles.pop(deployment, None)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        task.cancel()
 
     async def _tell(self, deployment: str, wake: Wake) -> None:
         failures = 0
@@ -67,8 +74,9 @@ class Waker:
                     log.info("%s: requests wait; the server was told to wake it", deployment)
                     await asyncio.sleep(_AGAIN_S)
         finally:
-            del self._tasks[deployment]
-            self._troubles.pop(deployment, None)
+            if self._tasks.get(deployment) is asyncio.current_task():
+                del self._tasks[deployment]
+                self._troubles.pop(deployment, None)
 
     def _note(self, deployment: str, message: str) -> None:
         if deployment not in self._troubles:
