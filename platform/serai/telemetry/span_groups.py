@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from .span_facts import Facts, FactTable
+from .span_ids import join_ids
 
 MOST_SPANS = 50_000
 """Spans of one batch; collectors send 8,192 by default."""
@@ -42,13 +43,14 @@ class SpanMessage(Protocol):
 class Group:
     """Spans of the same facts that ended in the same window.
 
-    Those of a request (`is_request`) have their times kept, in whole microseconds, and their bytes summed up; of the
-    others `spans` has ids of trace and span and the encoded span.
+    Those of a request (`is_request`) have their times kept, in whole microseconds, and their bytes summed up; `ids` has
+    the ids of trace and span, both as `join_ids` writes them. A time may be out of bounds, which digests set. Of spans
+    that are none `spans` has both ids and the encoded span.
     """
 
     __slots__ = (
-        "bytes_in", "bytes_out", "count", "facts", "firsts_us", "is_request", "queues_us", "span_ids", "spans", "start",
-        "totals_us", "trace_ids",
+        "bytes_in", "bytes_out", "count", "facts", "firsts_us", "ids", "is_request", "queues_us", "spans", "start",
+        "totals_us",
     )  # fmt: skip
 
     def __init__(self, facts: Facts, start: float, is_request: bool) -> None:
@@ -56,8 +58,7 @@ class Group:
         self.start = start
         self.is_request = is_request
         self.count = 0
-        self.trace_ids: list[bytes] = []
-        self.span_ids: list[bytes] = []
+        self.ids: list[bytes] = []
         self.totals_us: list[int] = []
         self.firsts_us: list[int] = []
         self.queues_us: list[int] = []
@@ -105,8 +106,7 @@ class Sorter:
                 group.keep([(trace_id, span_id, span.SerializeToString())])
                 continue
             group.count += 1
-            group.trace_ids.append(trace_id)
-            group.span_ids.append(span_id)
+            group.ids.append(join_ids(trace_id, span_id))
             group.totals_us.append((ended_ns - span.start_time_unix_nano) // 1000)
             if table.first_us is not None:
                 group.firsts_us.append(table.first_us)
