@@ -260,7 +260,7 @@ def test_agents_are_restarted(ready: Bench) -> None:
     with ready.under_load("POST") as load:
         before = {replica["id"] for replica in ready.replicas()}
         for agent in (*ready.cluster.clients, *ready.cluster.servers):
-            agent.restart()
+            _restart(agent)
         ready.rest()
         assert {replica["id"] for replica in ready.replicas()} == before, "replicas outlive their agents"
     assert load.failures == []
@@ -406,17 +406,10 @@ class Faults:
             server.wait_ready()
 
     def restart_a_server(self) -> None:
-        self._restart(self._dice.choice(self._bench.cluster.servers))
+        _restart(self._dice.choice(self._bench.cluster.servers))
 
     def restart_a_client(self) -> None:
-        self._restart(self._client())
-
-    def _restart(self, agent: Agent) -> None:
-        """End it in order, or by force where it hangs at its end, as Nomad's agents do now and then."""
-        try:
-            agent.restart()
-        except subprocess.TimeoutExpired:
-            agent.restart(signal.SIGKILL)
+        _restart(self._client())
 
     def kill_a_replica(self) -> None:
         """One of two that are ready, so that the other can answer."""
@@ -447,6 +440,14 @@ def _await_ready(agent: Agent) -> None:
         agent.wait_ready()
     except AssertionError:
         print(f"{agent.name} did not find back by itself and is restarted; its log ends:\n{agent.tail(6000)}")
+        agent.restart(signal.SIGKILL)
+
+
+def _restart(agent: Agent) -> None:
+    """End it in order, or by force where it hangs at its end, as Nomad's agents do now and then."""
+    try:
+        agent.restart()
+    except subprocess.TimeoutExpired:
         agent.restart(signal.SIGKILL)
 
 

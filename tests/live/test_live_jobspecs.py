@@ -166,7 +166,7 @@ def check(installed: JobInstallation) -> None:
     assert version == "1"
     carried = installed.process(GATEWAY)
     assert carried is not None
-    with Load(installed.gateway, "/echo/", threads=2, pause_s=0.01).running() as load:
+    with Load(installed.gateway, "/echo/", threads=2, pause_s=0.05).running() as load:
         killed = installed.process(SERVER)
         assert killed is not None
         killed.kill()
@@ -176,6 +176,5 @@ def check(installed: JobInstallation) -> None:
         eventually(lambda: load.count > served + 10)
     assert not load.failures
     assert installed.process(GATEWAY) == carried, "the gateway went on"
-    status = json.loads(installed.run("status", "echo", "--json").stdout)
-    assert status["state"] == "running"
+    eventually(lambda: json.loads(installed.run("status", "echo", "--json").stdout)["state"] == "running", 20, 0.5)
     assert installed.get("/echo/").split() == ["1", replica]

@@ -28,7 +28,7 @@ trace_sample = 0
 [plugin.otlp]
 endpoint = "{url}"
 interval = "200ms"
-timeout = "1s"
+timeout = "10s"
 headers_file = {{ Authorization = "{secret}" }}
 """
 
@@ -108,7 +108,7 @@ def _be_away(serai: Installation, receiver: Receiver) -> None:
     began = time.monotonic()
     with serai.client() as client:
         client.list_events()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5, "somebody waits for the receiver"
     receiver.refusal = None
 
 
