@@ -113,8 +113,8 @@ def identify(share: float | None = None) -> list[str]:
     all are passed on as sampled.
     """
     return [
-        "http-request set-var(txn.span) rand,concat(-,txn.t0),xxh64(1),hex,lower",
-        "http-request set-var-fmt(txn.trace) %[var(sess.half)]%[var(txn.span)]",
+        f"http-request set-var(txn.span) rand,mul({2**31}),xor(txn.t0),xxh64(1),hex,lower",
+        "http-request set-var(txn.trace) var(sess.half),concat(,txn.span)",
         *_choose_flags(share),
     ]
 
