@@ -24,12 +24,20 @@ pytest.register_assert_rewrite("serai.plugin.testing")
 # Tests of whole processes, real agents and a real browser share a noisy machine. One that fails is run once more,
 # and the run's last lines name it: a fault of the code fails twice, and a test that is named often is a bad one.
 TRIED_TWICE = ("browser", "nomad", "slow")
+TOLD = 4000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.get_closest_marker(name) for name in TRIED_TWICE):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how first tries failed: what needed a second one is to be understood, not only counted."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"first try of {report.nodeid}")
+        terminalreporter.line(report.longreprtext[-TOLD:])
 
 
 @pytest.fixture(scope="session", autouse=True)
