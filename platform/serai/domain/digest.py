@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import accumulate
+from operator import itemgetter
 
 from .window import Summary
 
@@ -103,6 +104,10 @@ def _buckets_us() -> Sequence[int]:
     return buckets
 
 
+def _find_bucket(time_us: int) -> int:
+    return _buckets_us()[time_us] if time_us < _COMMON_US else bisect_right(_starts_us(), time_us)
+
+
 class Digest:
     """Times that are being counted: exact count, sum, least and greatest, and a count by bucket.
 
@@ -146,13 +151,13 @@ class Digest:
         self.count += len(times_us)
         self.sum_s += sum(times_us) / 1e6
         self.min_s, self.max_s = min(self.min_s, least / 1e6), max(self.max_s, greatest / 1e6)
-        if 0 < greatest < _COMMON_US:
-            self.buckets.update(map(_buckets_us().__getitem__, times_us))
-        elif greatest:
+        if least == greatest:
+            self.buckets[_find_bucket(least)] += len(times_us)
+        elif greatest < _COMMON_US:
+            self.buckets.update(itemgetter(*times_us)(_buckets_us()))
+        else:
             common, starts = _buckets_us(), _starts_us()
             self.buckets.update([common[us] if us < _COMMON_US else bisect_right(starts, us) for us in times_us])
-        else:
-            self.buckets[0] += len(times_us)
 
     def add_untimed(self, about_s: float) -> None:
         """Count one whose time is not known but is about `about_s`: percentiles speak of the others alone."""
