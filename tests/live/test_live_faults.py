@@ -151,14 +151,14 @@ class Bench:
     @contextmanager
     def under_load(self, method: str = "GET", also: Collection[str] = ()) -> Iterator[Load]:
         """Call `steady` all the time, and watch it and others."""
-        load = Load(self.serai.gateway, f"/{STEADY}/", threads=3, pause_s=0.03, method=method)
+        load = Load(self.serai.gateway, f"/{STEADY}/", threads=3, pause_s=0.06, method=method)
         watcher = Watcher(self.serai, [STEADY, *also])
         begun = time.monotonic()
         with watcher.watching(), load.running():
-            eventually(lambda: sum(load.answers.values()) > 100, 30)
+            eventually(lambda: sum(load.answers.values()) > 60, 30)
             yield load
             more = load.count
-            eventually(lambda: load.count > more + 100, 30)
+            eventually(lambda: load.count > more + 60, 30)
         took_s = time.monotonic() - begun
         print(f"{load.count} requests, {len(load.failures)} failed, {watcher.looks} looks, {took_s:.1f} s")
         assert watcher.wrong == []

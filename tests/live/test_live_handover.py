@@ -98,7 +98,7 @@ class Trial:
     def _keep_under_load(self, fails: bool) -> Iterator[None]:
         eventually(lambda: self.versions() and len(self.ready(1)) == 2, 60, 0.2)
         eventually(self.answers, 10, 0.1)  # once the gateway knows, too
-        self.load = Load(self.serai.gateway, f"/{self.name}/", threads=2, pause_s=0.03, method="POST")
+        self.load = Load(self.serai.gateway, f"/{self.name}/", threads=2, pause_s=0.06, method="POST")
         self.watcher = Watcher(self.serai, [self.name], {(self.name, 2)} if fails else ())
         with self.watcher.watching(), self.load.running():
             self.see_answers("1")
@@ -121,7 +121,7 @@ class Trial:
             error.close()
             return False
 
-    def see_answers(self, version: str, more: int = 40) -> None:
+    def see_answers(self, version: str, more: int = 25) -> None:
         begun = self.load.answers[version]
         eventually(lambda: self.load.answers[version] > begun + more, 40)
 
