@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from serai.domain.errors import Conflict, NotFound, SeraiError
+from tests.system.deploying import put_folder
 from tests.system.installation import Installation, make_model
 from tests.waiting import eventually
 
@@ -22,7 +23,8 @@ def test_concurrent_calls_leave_one_running_version(serai: Installation, tmp_pat
     folder = make_model(tmp_path / "echo", "drain_timeout: 1s\n")
     for version in range(4):
         (folder / "change").write_text(str(version))
-        serai.deploy_by_cli(folder, "--detach")
+        with serai.client() as client:
+            put_folder(client, folder)
     answers: Counter[str] = Counter()
     violations: list[str] = []
     stop = threading.Event()
