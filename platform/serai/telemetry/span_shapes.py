@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -53,6 +54,7 @@ class Shapes:
         if sum(len(of_part) for part, of_part in zip(layout.parts, sizes, strict=True) if part.is_sized) > _MOST_SIZES:
             return None
         shape = self._shapes[layout] = Shape(layout, sizes)
+        re.purge()  # which would keep hundreds of patterns that are forgotten here
         if len(self._shapes) > _MOST_SHAPES:
             del self._shapes[next(iter(self._shapes))]
         return shape
