@@ -53,7 +53,7 @@ OTHERS = _CORES - MEASURED or _CORES
 
 def serve_model(pipe: Connection) -> None:
     async def serve() -> None:
-        server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0, backlog=1024)
         pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 

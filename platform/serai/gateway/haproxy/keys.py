@@ -21,17 +21,23 @@ _WAYS = tuple((header, f"!{_GRANTED} {is_letter(letter)}") for letter, header in
 def check_key(wrong_keys: Rate | None) -> list[str]:
     """Let a request pass whose key is granted, and is valid still; end here where no rate is to be kept.
 
-    Look-ups tell nothing about keys by their time. `kid` is the key's id, of one that ends behind the end.
+    Most are let in before what few need is asked. Look-ups tell nothing about keys by their time. `kid` is the key's
+    id, of one that ends behind the end.
     """
     named = f"{is_letter('x')} {{ req.fhdr({KEY_HEADER}) -m len gt 0 }}"
+    lasting = f"{_GRANTED} !{{ var(txn.kid) -m beg @ }}"
+    bearer, other = (f"{place},sha2(256),hex,lower" for place in ("http_auth_bearer", f"req.fhdr({KEY_HEADER})"))
+    grant = f"concat(/,txn.dep),map_str({GRANTS})"
     return [
         f"http-request allow if {ends_with('p')}",
-        "http-request set-var(txn.hash) http_auth_bearer,sha2(256),hex,lower",
-        f"http-request set-var(txn.hash) req.fhdr({KEY_HEADER}),sha2(256),hex,lower if {named}",
-        f"http-request set-var(txn.kid) var(txn.hash),concat(/,txn.dep),map_str({GRANTS})",
-        f"http-request del-header authorization if {_GRANTED}",
-        f"http-request allow if {_GRANTED} !{{ var(txn.kid) -m beg @ }} {ends_with('k')}",
+        f"http-request set-var(txn.kid) {bearer},{grant}",
+        f"http-request del-header authorization if {lasting}",
+        f"http-request allow if {lasting} {ends_with('k')}",
+        f"http-request set-var(txn.kid) {other},{grant} if {named}",
         *_end_keys(),
+        f"http-request set-var(txn.hash) {bearer} if !{_GRANTED}",
+        f"http-request set-var(txn.hash) {other} if !{_GRANTED} {named}",
+        f"http-request del-header authorization if {_GRANTED}",
         f"http-request allow if {_GRANTED} {ends_with('k')}",
         f"http-request del-header {KEY_HEADER} if {is_letter('x')}",
         f"http-request allow if {_GRANTED} {ends_with('x')}",
