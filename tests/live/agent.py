@@ -144,7 +144,8 @@ class Agent:
         return self.log.read_text(errors="replace")[-characters:] if self.log.exists() else ""
 
     def _environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("NOMAD_", "SERAI_", "PYTEST"))}
+        foreign = ("NOMAD_", "SERAI_", "PYTEST", "CUDA_", "NVIDIA_")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
         return kept | {leftovers.MARK: str(self.folder)}
 
     def _is_ready(self) -> bool:

@@ -147,8 +147,11 @@ def test_memory_that_is_used_up_with_exec(bench: Witness, agent: Agent) -> None:
     if "exec" not in agent.drivers:
         pytest.skip("exec: the driver does not work here")
     job = bench.submit("oom-exec", driver="exec", resources={"memory": "64MiB"}, command=["python3", "-S", "-c", EAT])
-    bench.know_event(job, "Terminated")
-    bench.hear(job, "out-of-memory", "used more than its 64 MiB of memory and was killed", NEXT)
+    if bench.know_event(job, "Terminated")["Details"]["oom_killed"] == "true":
+        bench.hear(job, "out-of-memory", "used more than its 64 MiB of memory and was killed", NEXT)
+    else:  # the process had ended before Nomad's executor was told why, which happens with cgroup v2
+        assert Path("/sys/fs/cgroup/cgroup.controllers").exists()
+        bench.hear(job, "killed", "killed by SIGKILL, probably because it used more than its 64 MiB of memory")
     bench.end(job)
 
 

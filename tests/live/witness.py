@@ -87,18 +87,21 @@ class Witness:
         eventually(fact, timeout_s, 0.05)
         self.known_at = time.monotonic()
 
-    def know_event(self, job: str, type: str, words: str = "", task: str = "server", timeout_s: float = 20) -> None:
-        """Wait for an event of a task, of that type and with those words."""
+    def know_event(self, job: str, type: str, words: str = "", task: str = "server", timeout_s: float = 20) -> Json:
+        """Wait for an event of a task, of that type and with those words; return the first."""
+        found: list[Json] = []
 
         def is_there() -> bool:
             states = [(row["TaskStates"] or {}).get(task) or {} for row in self.rows(job)]
             events = [event for state in states for event in state.get("Events") or ()]
-            return any(event["Type"] == type and words in event["DisplayMessage"] for event in events)
+            found[:] = [event for event in events if event["Type"] == type and words in event["DisplayMessage"]]
+            return bool(found)
 
         try:
             self.know(is_there, timeout_s)
         except AssertionError:
             raise AssertionError(f"no {type} {words!r}; {self.api.events(job, self.namespace)}") from None
+        return found[0]
 
     def know_blocked(self, job: str) -> None:
         """Wait until Nomad has found no place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -163,8 +164,15 @@ class Installation:
         return answer
 
     def get(self, path: str, timeout_s: float = 10) -> str:
-        with urllib.request.urlopen(f"{self.gateway}{path}", timeout=timeout_s) as answer:
-            return str(answer.read().decode().strip())
+        """Return what a model answers. Raise HTTPError, whose message has the body, too."""
+        try:
+            with urllib.request.urlopen(f"{self.gateway}{path}", timeout=timeout_s) as answer:
+                return str(answer.read().decode().strip())
+        except urllib.error.HTTPError as error:
+            with error:
+                body = error.read()
+            told = f"{error.msg}: {body.decode(errors='replace')}"
+            raise urllib.error.HTTPError(error.url, error.code, told, error.headers, io.BytesIO(body)) from None
 
     def model_processes(self) -> list[psutil.Process]:
         """Return every process that belongs to a replica of this installation: shims and models."""

@@ -24,7 +24,8 @@ def explain_exit(event: Event, subject: str, limit: str, was_ready: bool) -> Cau
     """Return the cause of a Terminated event; None where Nomad does not know how the process ended.
 
     `limit` is the task's memory limit in words, "" where it is not known. Only the drivers docker and exec tell that
-    memory was the reason; with others a SIGKILL from nowhere is all that is seen, so it is called a guess.
+    memory was the reason (exec not always, with cgroup v2: seen with Nomad 2.0.5); with others a SIGKILL from nowhere
+    is all that is seen, so it is called a guess.
     """
     code, number = number_of(event.details, "exit_code"), number_of(event.details, "signal")
     own = f"its {limit} of memory" if limit else "the memory it asked for"
