@@ -318,7 +318,7 @@ def test_a_server_tells_it_all_and_starts_what_waits(
     assert f"2 T4 16 GiB: 1 other, 1 unhealthy (GPU-sim-n2-1: {SICK})" in table
     room.cluster.api.delete("/v1/job/bert-v1", namespace=room.namespace)
     eventually(lambda: ask_status(serai)["state"] == "running", 30)
-    assert "2 A100-40GB 40 GiB: 2 whisper-v1" in serai.run("capacity").stdout
+    eventually(lambda: "2 A100-40GB 40 GiB: 2 whisper-v1" in serai.run("capacity").stdout, 10, 0.5)
     assert serai.run("stop", "whisper").returncode == 0
 
 

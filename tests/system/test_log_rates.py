@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from serai.client.client import LogQuery
+from serai.domain.errors import SchedulerUnavailable
 from tests.system.cutting_logs import CONFIG, count_cuts
 from tests.system.installation import Installation, make_model
 from tests.system.numbered import PACED, check_numbers
@@ -42,7 +43,10 @@ def test_numbered_lines_at_speed(cutting: Installation, tmp_path: Path, replicas
 
     def load() -> dict[str, int]:
         with serai.client() as client:
-            return check_numbers(line["text"] for line in client.list_logs("paced", 1, LogQuery(page=10_000)))
+            try:
+                return check_numbers(line["text"] for line in client.list_logs("paced", 1, LogQuery(page=10_000)))
+            except SchedulerUnavailable:  # what is not collected yet is read from the scheduler, and cut as well
+                return {}
 
     eventually(lambda: list(load().values()) == [total] * replicas, 40, 1.0)
     assert count_cuts(serai.data) > 0, "no connection was cut, so nothing was proved"
