@@ -34,7 +34,10 @@ class Faults:
 
     def note(self, kind: str, what: str = "") -> None:
         self.done[kind] += 1
-        print(f"{time.monotonic() - self.began_s:7.1f} s  {kind} {what}".rstrip(), flush=True)
+        self.tell(f"{kind} {what}".rstrip())
+
+    def tell(self, what: str) -> None:
+        print(f"{time.monotonic() - self.began_s:7.1f} s  {what}", flush=True)
 
 
 class Chaos:
@@ -50,10 +53,10 @@ class Chaos:
     async def run_for(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self.run()
-        self._faults.note("peace")
+                await self._run()
+        self._faults.tell("peace")
 
-    async def run(self) -> None:
+    async def _run(self) -> None:
         await asyncio.gather(
             self._every(AGENT_S, self._kill_agent),
             self._every(HAPROXY_S, self._kill_haproxy),

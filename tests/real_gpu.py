@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from serai.client.client import Client
 from serai_gpu.nvml import load_nvml
 from tests.system.deploying import put_folder
 from tests.system.installation import Installation, make_model
@@ -106,7 +107,7 @@ def check_work(serai: Installation, gpu: RealGpu, name: str) -> None:
     assert 10 < max(filter(None, top["power"])) < 2000
 
 
-def load_figures(client: Any, name: str) -> dict[str, Any]:
+def load_figures(client: Client, name: str) -> dict[str, Any]:
     """Return the columns of a deployment's one GPU once its use was seen, {} until then."""
     for replica in client.load_system(name, {"from": "10m", "interval": "1m"})["replicas"]:
         for gpu in replica["gpus"]:
@@ -115,16 +116,21 @@ def load_figures(client: Any, name: str) -> dict[str, Any]:
     return {}
 
 
+def await_reason(client: Client, name: str, code: str) -> str:
+    """Return the sentence once a deployment's first version waits for that reason."""
+
+    def find() -> str:
+        reason = client.get_version(name, 1)["reason"]
+        return reason["text"] if reason and reason["code"] == code else ""
+
+    return eventually(find, 30)
+
+
 def check_taken_and_freed(serai: Installation, gpu: RealGpu, folder: Path, holder: str) -> None:
     """Assert that a second deployment waits, told who has the GPU, and starts once that one is stopped."""
     with serai.client() as client:
         second = put_folder(client, write_cuda_model(folder, gpu))["name"]
-
-        def why() -> Any:
-            return (client.get_version(second, 1)["reason"] or {}).get("code") == "gpu-taken"
-
-        eventually(why, 30)
-        assert holder in client.get_version(second, 1)["reason"]["text"]
+        assert holder in await_reason(client, second, "gpu-taken")
         (unit,) = [unit for node in client.load_capacity()["nodes"] for unit in node["gpus"]]
         assert (unit["model"], unit["taken_by"]) == (gpu.model, f"{holder}-v1")
         client.stop_deployment(holder)

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from serai.client.answers import ReasonAnswer, VersionAnswer
 from serai_local.gpus import find_gpus
-from tests.real_gpu import RealGpu, check_taken_and_freed, check_work, find_real_gpu, write_cuda_model
+from tests.real_gpu import RealGpu, await_reason, check_taken_and_freed, check_work, find_real_gpu, write_cuda_model
 from tests.system.deploying import put_folder
 from tests.system.installation import Installation
-from tests.waiting import eventually
 
 pytestmark = [pytest.mark.xdist_group("real-gpu"), pytest.mark.slow]
 
@@ -43,10 +41,5 @@ def test_one_that_no_gpu_fits_is_told_what_there_is(gpu: RealGpu, serai: Install
     manifest.write_text(manifest.read_text().replace(">=4GiB", ">=4000GiB"))
     with serai.client() as client:
         put_folder(client, folder)
-        reason = eventually(lambda: missing(client.get_version("huge", 1)), 30)
-    assert gpu.model in reason["text"] and "such ones: none" in reason["text"]
-
-
-def missing(version: VersionAnswer) -> ReasonAnswer | None:
-    reason = version["reason"]
-    return reason if reason and reason["code"] == "gpu-missing" else None
+        text = await_reason(client, "huge", "gpu-missing")
+    assert gpu.model in text and "such ones: none" in text

@@ -13,6 +13,7 @@ from serai.domain import attributes as names
 
 from .span_facts import RELEVANT, VARYING
 from .span_fields import BYTES, FIXED64, NUMBER, Field, split_fields
+from .span_wire import DOUBLE, INT
 
 
 class Column(StrEnum):
@@ -38,7 +39,6 @@ _WIRES = {1: BYTES, 2: BYTES, _KIND: NUMBER, 7: FIXED64, 8: FIXED64, _ATTRIBUTE:
 _ID_BYTES = {1: 16, 2: 8}
 _NAMES = {name.encode(): name for name in RELEVANT}
 _NAME_BYTES = set(map(len, _NAMES))
-_DOUBLE, _INT = 0x21, 0x18  # tags of AnyValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +136,4 @@ def _is_number(column: Column | None, value: bytes) -> bool:
     fields = split_fields(value)
     if fields is None or len(fields) != 1:
         return False
-    return value[0] == _DOUBLE if column is Column.CLOCKS else value[0] == _INT and len(value) <= 6
+    return value[0] == DOUBLE if column is Column.CLOCKS else value[0] == INT and len(value) <= 6

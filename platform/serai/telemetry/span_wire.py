@@ -20,7 +20,7 @@ from .span_messages import Request, ResourceSpans, ScopeSpans, Span
 
 _NO_REQUEST = "the body is no ExportTraceServiceRequest in protobuf"
 _KEY, _VALUE = 0x0A, 0x12  # tags of KeyValue
-_INT, _DOUBLE = 0x18, 0x21  # of AnyValue
+INT, DOUBLE = 0x18, 0x21  # of AnyValue
 _unpack_double = struct.Struct("<d").unpack_from
 
 
@@ -86,9 +86,9 @@ class WireLookup(dict[bytes, int]):
 
     def _note_number(self, name: str, raw: bytes, at: int) -> int | None:
         """Note a value that may differ by span without the official type; None where it is none of those."""
-        if raw[at] == _DOUBLE and len(raw) == at + 9:
+        if raw[at] == DOUBLE and len(raw) == at + 9:
             return self._table.note(name, _unpack_double(raw, at + 1)[0])
-        number = _read_varint(raw[at + 1 :]) if raw[at] == _INT else None
+        number = _read_varint(raw[at + 1 :]) if raw[at] == INT else None
         return None if number is None else self._table.note(name, number)
 
     def _note_any(self, raw: bytes) -> int:
